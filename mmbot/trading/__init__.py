@@ -1,1 +1,1 @@
-"""The decisions: pure. An event in, commands out; no I/O, no clock, no randomness."""
+"""The trading decisions, pure: an event in, commands out; no I/O, no clock, no randomness."""

@@ -1,4 +1,4 @@
-"""The account: when it is read, and what a reading changes."""
+"""Reads the account when due, and applies what each reading shows."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from mmbot.trading.values import CLIENT_ID_PREFIX, Fill
 from mmbot.units import Milliseconds, format_money, total
 
 _RETRY_MS = 2_000
-# How long after its lists should include something they are read.
+# How long after its lists should include something the account is read.
 _MARGIN_MS = 1_000
 # The exchange's lists of an account lag by about a second; a session waits for twice that.
 _LISTS_BEHIND_MS = 2_000
-# When the account is read again after something of it could not be read, or was in doubt: by then
-# its lists show what had happened.
+# How soon the account is read again after part of it was unreadable or in doubt: by then its lists
+# show what had happened.
 _DOUBT_MS = 5_000
-# A single failed reading may have been overtaken by a fill; this many in a row were not.
+# A single reading may fail because a fill arrived during it; not this many in a row.
 _FAILURES_TOLERATED = 3
 
 
@@ -53,23 +53,23 @@ class AccountReader:
         # From when the lists should include everything that earlier sessions did.
         self._readable_from: Milliseconds = 0
         self._failures = 0
-        # Readings in a row in which the books of a position contradicted each other.
+        # Readings in a row in which the records of a position contradicted each other.
         self._contradictions = 0
-        # A reading that was requested from then on is awaited.
+        # A reading requested at or after this time is still needed.
         self._awaited_from: Milliseconds = 0
         self._confirming_stop = False
-        # From when a reading has what the stream told in a market, and cannot have been so.
+        # Markets with an impossible fill on the stream, and when a reading can first decide on it.
         self._doubted: dict[str, Milliseconds] = {}
-        # While the stream's fills are distrusted: from when a reading ends that.
+        # While the stream's fills are distrusted: a reading requested from this time on ends that.
         self._trusted_from: Milliseconds | None = None
         self.due: Milliseconds | None = None
 
     def session_started(self, at: Milliseconds) -> None:
-        """Read nothing before the lists include everything that earlier sessions did until `at`."""
+        """Delay readings until the lists include all that earlier sessions did up to `at`."""
         self._readable_from = at + _LISTS_BEHIND_MS
 
     def read(self, now: Milliseconds) -> None:
-        """Read the account, or schedule that for when the lists include earlier sessions."""
+        """Read the account, or once its lists include what earlier sessions did."""
         wait = self._readable_from - now
         # A clock that was set back meanwhile must not delay the reading.
         if 0 < wait <= _LISTS_BEHIND_MS:
@@ -78,9 +78,9 @@ class AccountReader:
             self._buffer.add(account_request(self._state, now))
 
     def read_once_listed(self, now: Milliseconds) -> None:
-        """Read the account once its lists include whatever has happened by now.
+        """Schedule a reading for when the account's lists include whatever has happened by now.
 
-        A reading that is due or under way before then does not do.
+        An earlier reading that is due or in progress does not replace it.
         """
         self._awaited_from = now + LISTS_BEHIND_MS + _MARGIN_MS
         self._read_by(self._awaited_from)
@@ -90,12 +90,12 @@ class AccountReader:
         self._buffer.wake_by(self.due)
 
     def read_within(self, wait: Milliseconds, now: Milliseconds) -> None:
-        """Schedule the next reading in `wait`, in place of the one that was due."""
+        """Schedule the next reading in `wait`, replacing the one that was due."""
         self.due = now + wait
         self._buffer.wake_by(self.due)
 
     def check_ends(self, now: Milliseconds) -> None:
-        """Have the account read, once its lists include it, to see that an unasked end is true."""
+        """Schedule a reading if an order was reported ended, neither filled nor being cancelled."""
         if self._orders.end_in_doubt:
             self._orders.end_in_doubt = False
             self.read_once_listed(now)
@@ -113,7 +113,7 @@ class AccountReader:
         agrees = self._check_positions(event, now)
         self._contradictions = 0 if agrees else self._contradictions + 1
         if self._contradictions % _FAILURES_TOLERATED == 1:
-            # What was paid out at a settlement that was missed is held no more.
+            # A missed settlement would explain it: the positions were paid out.
             self._buffer.add(listing_request(self._state))
         in_doubt = self._apply_orders(event, now)
         self._apply_unreadable(event)
@@ -122,7 +122,7 @@ class AccountReader:
         self._listings.book_late_fills(now)
         self._failures = 0
         service = self._state.service
-        # Balances cannot always be read, and until they are, the quotes are cautious.
+        # The balances are sometimes missing, and quotes stay cautious until they are read.
         soon = service.stopping or self._state.cash is None or not agrees
         wait = _DOUBT_MS if in_doubt or event.unreadable else self._state.intervals.account_ms
         self.read_within(_RETRY_MS if soon else wait, now)
@@ -141,7 +141,7 @@ class AccountReader:
     def apply_orders(self, event: OrdersListed, now: Milliseconds) -> None:
         """Apply the list of orders of a reading that failed; it alone can confirm a stop.
 
-        Fills that orders still await do not matter to that: such orders are over.
+        An order that only awaits fills does not prevent that: it no longer rests.
         """
         self._apply_orders(event, now)
         live = any(o.state is not OrderState.AWAITING_FILLS for o in self._state.orders)
@@ -149,7 +149,7 @@ class AccountReader:
             self._buffer.add(StopConfirmed())
 
     def _apply_orders(self, event: Reconciled | OrdersListed, now: Milliseconds) -> bool:
-        """Apply a list of orders; return whether it leaves one in doubt."""
+        """Apply a list of orders; return whether the state of any is in doubt."""
         for report in event.orders:
             self._orders.apply_report(report, now, queried=False)
         in_doubt = self._orders.revive(event.orders, now)
@@ -161,7 +161,7 @@ class AccountReader:
         return self._orders.cancel_strays(event.orders, now) or in_doubt
 
     def _apply_unreadable(self, event: Reconciled) -> None:
-        """Shut the markets with a fill or a position that cannot be read; tell of each once."""
+        """Shut the markets with an unreadable fill or position, and log each once."""
         reasons = {each.ticker: each.reason for each in event.unreadable}
         for ticker in [t for t, at in self._doubted.items() if event.requested_at >= at]:
             del self._doubted[ticker]
@@ -171,7 +171,7 @@ class AccountReader:
         for _, market in self._state.markets():
             reason = reasons.get(market.ticker, "")
             if not reason and market.ticker in self._doubted:
-                # Its lists may not have it yet.
+                # The account's lists may not have the fill yet.
                 continue
             if reason and reason != market.unread_fills:
                 self._buffer.log(
@@ -180,20 +180,20 @@ class AccountReader:
             market.unread_fills = reason
 
     def fill_unreadable(self, event: FillUnreadable, now: Milliseconds) -> None:
-        """Read the account, as a fill that was reported could not be read; shut its market."""
+        """Shut the market of a fill that was reported and cannot be read, and read the account."""
         market = self._state.find_market(event.ticker)
         if market is not None:
             market.unread_fills = market.unread_fills or event.reason
         self._buffer.log("fill.unreadable", "warning", market=event.ticker, reason=event.reason)
-        # The lists lag: what was reported a moment ago may be in none of them yet.
+        # The lists lag: they may lack what was reported a moment ago.
         if self.due is None or self.due > now + _LISTS_BEHIND_MS:
             self.read_within(_LISTS_BEHIND_MS, now)
 
     def doubts(self, fill: Fill, now: Milliseconds) -> bool:
-        """Return whether no live order can have had a fill of the stream: only a list may say then.
+        """Return whether a fill on the stream fits no live order; only a list can confirm it then.
 
-        Its market and its order's are shut until the account was read with lists that have it, and
-        until then no outcome is the better for it.
+        Its market and its order's market are then shut until a reading whose lists must include
+        it; until then the fill counts in the worst case only where it hurts.
         """
         misfit = self._fills.misfit(fill)
         if not misfit:
@@ -214,7 +214,7 @@ class AccountReader:
         return True
 
     def fill_booked(self, ticker: str, now: Milliseconds) -> bool:
-        """Have a fill of the stream confirmed by a reading; return whether too many wait for it."""
+        """Have a reading confirm a fill on the stream; return whether too many fills wait."""
         self.read_once_listed(now)
         too_many = self._state.event_of_market[ticker].fills.is_full
         if too_many:
@@ -222,7 +222,7 @@ class AccountReader:
         return too_many
 
     def _distrust_fills(self, now: Milliseconds) -> None:
-        """Quote nothing until a reading whose lists have whatever the stream has told by now."""
+        """Quote nothing until a reading whose lists include all that the stream has reported."""
         if self._trusted_from is None:
             reason = f"{MOST_UNDECIDED} fills that it told wait for a list of the account"
             self._buffer.log("fills.distrusted", "warning", reason=reason)
@@ -239,12 +239,12 @@ class AccountReader:
                 self._buffer.add(ConfirmFills(tuple(confirmed)))
 
     def _check_positions(self, event: Reconciled, now: Milliseconds) -> bool:
-        """Hold the books of each position against each other; return whether all agree.
+        """Compare the records of each position; return whether all agree.
 
-        A market in which they do not is shut until another reading finds that they do. A fill
-        that only the stream has told is voided where that explains all, and where the exchange
-        states that its order is not filled so far. One that the list has otherwise is booked as
-        listed, where the account's two statements agree.
+        A market in which they disagree is shut until a reading in which they agree. A fill that
+        only the stream reported is voided if that explains the whole difference and the exchange
+        states that less of its order is filled. A fill that the list states differently is booked
+        as listed, provided that the account's list and its position agree.
         """
         agrees = True
         as_of = event.requested_at - LISTS_BEHIND_MS
@@ -268,7 +268,7 @@ class AccountReader:
     def _correct(
         self, event_state: EventState, readings: list[PositionReading], now: Milliseconds
     ) -> None:
-        """Book as listed what was told otherwise, in markets whose list is what is held."""
+        """Book misreported fills as listed, in markets where the list adds up to the position."""
         doubtful = {each.ticker for each in readings if each.listed != each.held}
         corrections = {
             fill.key: (reported, fill, each.contradiction)
@@ -280,7 +280,7 @@ class AccountReader:
                 self._fills.void(event_state, reported, reason)
                 self._fills.book(fill, "list", now)
                 if "stream" in reported.ids:
-                    # Its channel told of it, if not rightly.
+                    # The stream did report it, only wrongly.
                     event_state.fills.add(fill, "stream", now)
 
     def _check_position(self, event_state: EventState, reading: PositionReading) -> bool:
@@ -298,7 +298,7 @@ class AccountReader:
                 self._fills.void(event_state, reported, reason)
             else:
                 self._fills.query_order_of(reported.fill)
-        # The next reading opens the market, if it agrees.
+        # The next reading opens the market if the records agree.
         return False
 
     def _set_reconciled(self, event: Reconciled, now: Milliseconds) -> None:
@@ -329,7 +329,7 @@ class AccountReader:
             self._state.service.reconciled = False
 
     def confirm_stop(self, now: Milliseconds) -> None:
-        """Once no own order is live, read the account to have the exchange confirm it."""
+        """Once no own order is live, read the account so that the exchange confirms it."""
         if not self._confirming_stop and not len(self._state.orders):
             self._confirming_stop = True
             self.read(now)
@@ -340,6 +340,6 @@ def _fills_in(event_state: EventState, fills: tuple[Fill, ...]) -> list[Fill]:
 
 
 def _lists_own(event: Reconciled | OrdersListed) -> bool:
-    """Return whether a list of orders has one of ours."""
+    """Return whether a list of orders includes one of ours."""
     ours = any(report.client_id.startswith(CLIENT_ID_PREFIX) for report in event.orders)
     return ours or bool(event.unreadable_orders)

@@ -1,4 +1,4 @@
-"""What the log says of a new belief: its figures, and the past weeks that weigh most in it."""
+"""The log's line on a new belief: its figures and the past weeks with the greatest weights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mmbot.trading.commands import Note
 
 
 def belief_note(event_ticker: str, belief: Belief, before: Belief | None) -> Note:
-    """Return the line of the log for the belief of an event, and how it differs from `before`."""
+    """Return the line of the log on an event's belief, and on its change since `before`."""
     fields = {
         "event_ticker": event_ticker,
         "known": belief.days_published,
@@ -26,7 +26,7 @@ def belief_note(event_ticker: str, belief: Belief, before: Belief | None) -> Not
 
 
 def _weighing(past: WeekWeight) -> dict[str, Any]:
-    """Return a past week's weight in a belief, and the parts of it."""
+    """Return a past week's weight in a belief, with its factors."""
     return {
         "week": str(past.week.sunday),
         "weight": round(past.weight, 4),

@@ -1,8 +1,8 @@
 """One market's order book, in YES prices.
 
 A level is a price and the contracts that rest there; a level that reaches zero is removed. A book
-that cannot be right (a negative level, a bid at or above an ask) raises `CorruptBook` and must not
-be read again until it is replaced.
+that cannot be right (a negative level, crossed or locked) raises `CorruptBook` and must not be
+read again until it is replaced.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class CorruptBook(Exception):
 class _SideRead(msgspec.Struct, frozen=True, gc=False):
     """The best price of others on a side, and the best at which `depth` of them rest.
 
-    They hold as long as `ours` is our own part of the side.
+    Valid as long as our own contracts on the side equal `ours`.
     """
 
     ours: Mapping[Price, int]
@@ -56,7 +56,7 @@ class Book:
         # Plain integers, as the conversion of every change to a `Count` would be a call.
         self._bids: dict[Price, int] = {price: count for price, count in bids if count}
         self._asks: dict[Price, int] = {price: count for price, count in asks if count}
-        # What was found of each side last, until it changes: mostly only the other one has.
+        # The last result for each side, until it changes: mostly only the other side has.
         self._bids_read: _SideRead | None = None
         self._asks_read: _SideRead | None = None
         self.best_bid = _best("bid", self._bids)
@@ -69,7 +69,7 @@ class Book:
         """Add `delta` contracts to a level.
 
         Raises:
-            CorruptBook: The book cannot be right with it.
+            CorruptBook: The book cannot be right after the change.
         """
         if side == "bid":
             levels, best, self._bids_read = self._bids, self.best_bid, None
@@ -91,7 +91,7 @@ class Book:
             raise CorruptBook(f"the {side} level at {price} fell to {count}")
 
     def change_behind(self, side: Side, price: Price, delta: Count) -> bool:
-        """Add `delta` contracts to a level that is behind the best one, if the book can be right.
+        """Add `delta` contracts to a level behind the best one, unless it would go below zero.
 
         Return whether it was done.
         """
@@ -109,7 +109,7 @@ class Book:
         return True
 
     def shows(self, bids: Iterable[Level], asks: Iterable[Level]) -> bool:
-        """Return whether these levels, and no others, are in it."""
+        """Return whether the book has exactly these levels."""
         return self._bids == {price: count for price, count in bids if count} and (
             self._asks == {price: count for price, count in asks if count}
         )
@@ -127,9 +127,9 @@ class Book:
     def top_and_deep(
         self, our_bids: Mapping[Price, int], our_asks: Mapping[Price, int], depth: Count
     ) -> tuple[Top, Top]:
-        """Return both; where the best levels are as deep as that, they are the same.
+        """Return `top` and `deep`; they are equal if the best levels have that depth.
 
-        The two mappings may not be changed afterwards.
+        The two mappings must not be changed afterwards.
         """
         bids, asks = self._bids_read, self._asks_read
         if bids is None or bids.depth != depth or bids.ours != our_bids:
@@ -172,7 +172,7 @@ def _others(
     depth: Count,
 ) -> tuple[Price | None, Price | None]:
     """Return the best price of others on a side, and the best at which `depth` of them rest."""
-    # Most books are deep enough at their best prices; only the others are searched.
+    # Most books are deep enough at their best prices, and need no search.
     if best is None:
         return None, None
     top, others = best, levels[best] - ours.get(best, 0)

@@ -1,7 +1,7 @@
-"""The exchange's token buckets as values: what can be paid now is sent, nothing ever queues.
+"""The exchange's token buckets: a request is sent if its tokens are available now; none queues.
 
 Tokens refill continuously up to the capacity. The local level is a conservative estimate of the
-exchange's: time is the engine's, and tokens are taken off when the request is decided.
+exchange's: tokens are deducted when a request is decided, in the engine's time.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import msgspec
 from mmbot.trading.events import LimitsRead
 from mmbot.units import Milliseconds
 
-# The lowest limits of any account: 100 tokens a second, 100 at once; for reads, twice that.
+# The lowest limits of any account: 100 tokens a second, bursts of 100; for reads, twice that.
 _LEAST_REFILL = 100.0
 _LEAST_READ_REFILL = 200.0
 
@@ -39,7 +39,7 @@ class TokenBucket(msgspec.Struct):
         return True
 
     def payable_at(self, cost: float, now: Milliseconds) -> Milliseconds:
-        """Return when, later than now, `cost` will be available if nothing else is spent."""
+        """Return when, later than `now`, `cost` is available if nothing else is spent."""
         missing = min(cost, self.capacity) - self.available(now)
         return now + max(1, int(missing * 1000 / self.refill) + 1)
 
@@ -55,7 +55,7 @@ class TokenBucket(msgspec.Struct):
 
 
 class WriteBudget(TokenBucket):
-    """The write bucket with the costs of its calls, and the read bucket."""
+    """The write bucket with the cost of each kind of write, and the read bucket."""
 
     place_cost: float = 10.0
     cancel_cost: float = 2.0

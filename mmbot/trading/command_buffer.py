@@ -1,4 +1,4 @@
-"""The commands that one event leads to, in order, and when the engine has to be woken next."""
+"""The commands that one event leads to, in order, and the engine's next wake."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any, Final
 from mmbot.trading.commands import Command, Note, NoteLevel, RenewStream, RepairBooks, WakeAt
 from mmbot.units import Milliseconds
 
-# In the place of an event's ticker: the engine is woken for what may concern every event.
+# In place of an event's ticker: a wake for what may concern every event.
 EVERY_EVENT: Final = ""
-# The same, where it is woken to take views of markets, which concerns no quote.
+# Likewise: a wake to record views of markets, which affects no quote.
 ONLY_VIEWS: Final = "views"
 
 
@@ -29,7 +29,7 @@ class CommandBuffer:
 
     @property
     def repairs(self) -> bool:
-        """Whether books or the stream are to be repaired, which may end the stream at once."""
+        """Whether books or the stream are being repaired, which may end the stream at once."""
         return any(isinstance(command, RepairBooks | RenewStream) for command in self._commands)
 
     def log(self, name: str, level: NoteLevel = "info", **fields: Any) -> None:
@@ -37,7 +37,7 @@ class CommandBuffer:
         self._commands.append(Note(name, fields, level))
 
     def wake_by(self, at: Milliseconds | None, event: str = EVERY_EVENT) -> None:
-        """Have the engine woken for an event at `at`, unless it is to be woken for it sooner."""
+        """Have the engine woken for an event at `at`, unless an earlier wake is set for it."""
         if at is None or at >= self._wakes.get(event, at + 1):
             return
         self._wakes[event] = at
@@ -50,7 +50,7 @@ class CommandBuffer:
         return {event for event, at in self._wakes.items() if at <= now}
 
     def woken(self, events: Iterable[str]) -> None:
-        """Clear the wake-ups for these events: they have happened."""
+        """Clear the wakes of these events, which have happened."""
         for event in events:
             del self._wakes[event]
         self._wake_at = None
@@ -59,7 +59,7 @@ class CommandBuffer:
             self._commands.append(WakeAt(self._wake_at))
 
     def woken_for_all(self) -> None:
-        """Clear every wake-up: all of them are about to be requested anew."""
+        """Clear every wake: all of them are about to be requested again."""
         self._wakes.clear()
         self._wake_at = None
 

@@ -12,8 +12,8 @@ from mmbot.underlying.calendar import Week
 from mmbot.units import Count, Milliseconds, Money, Price
 
 NoteLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
-# When after a fill its markout is taken: a second, a minute, an hour, or once the belief has one
-# more day's count.
+# How long after a fill its markout is taken: a second, a minute, an hour, or once the belief has
+# one more day's count.
 Horizon: TypeAlias = Literal["1s", "1min", "1h", "release"]
 # When a market is sampled at each number of published days: as soon as both sides of its book are
 # quoted, and shortly before the next count may be out.
@@ -21,7 +21,7 @@ SampleMoment: TypeAlias = Literal["first", "last"]
 
 
 class MarketView(msgspec.Struct, frozen=True):
-    """Belief, mid and fair value of a market at an instant, as prices of YES in dollars.
+    """Belief, mid and fair value of a market at one instant, as prices of YES in dollars.
 
     Attributes:
         belief: The forecast's probability, if there was a belief.
@@ -77,7 +77,7 @@ class Cancel(msgspec.Struct, frozen=True, tag=True):
 
 
 class Renew(msgspec.Struct, frozen=True, tag=True):
-    """Postpone an order's expiry; `count` is its whole count, so it keeps its queue position."""
+    """Extend an order's expiry; `count` is its whole count, so it keeps its queue position."""
 
     client_id: str
     order_id: str
@@ -111,8 +111,8 @@ class QueryOrder(msgspec.Struct, frozen=True, tag=True):
 class ReadAccount(msgspec.Struct, frozen=True, tag=True):
     """Read the bot's orders, the fills of these markets, and the balance of these shards.
 
-    The positions in `tickers` should be the sums of their fills; those in the `decided` markets
-    have been paid out. The reading was requested at `at`.
+    The position in each of `tickers` should be the sum of its fills; those in the `decided`
+    markets have been paid out. The reading was requested at `at`.
     """
 
     tickers: tuple[str, ...]
@@ -128,7 +128,7 @@ class ReadListing(msgspec.Struct, frozen=True, tag=True):
 
 
 class ReadFeeType(msgspec.Struct, frozen=True, tag=True):
-    """Read the series' fee alone."""
+    """Read only the series' fee."""
 
 
 class EnsureGroup(msgspec.Struct, frozen=True, tag=True):
@@ -152,7 +152,7 @@ class RepairBooks(msgspec.Struct, frozen=True, tag=True):
 
 
 class RenewStream(msgspec.Struct, frozen=True, tag=True):
-    """Replace the connection to the stream: a channel on it does not tell what happens."""
+    """Replace the connection to the stream, because a channel on it is silent or wrong."""
 
     reason: str
 
@@ -165,10 +165,10 @@ class RequestBelief(msgspec.Struct, frozen=True, tag=True):
 
 
 class RecordFill(msgspec.Struct, frozen=True, tag=True):
-    """Record a fill in the ledger, with the published days and the view at its time.
+    """Record a fill in the ledger, with the days published and the view at its time.
 
-    The view of a fill that was reported too late is empty. It is `confirmed` if the account's list
-    has it.
+    The view of a fill that was reported too late is empty. `confirmed` says that the account's list
+    has the fill.
     """
 
     fill: Fill
@@ -178,13 +178,13 @@ class RecordFill(msgspec.Struct, frozen=True, tag=True):
 
 
 class ConfirmFills(msgspec.Struct, frozen=True, tag=True):
-    """Record that the account's list has these fills, which the stream had told."""
+    """Record that the account's list has these fills, which only the stream had reported."""
 
     fills: tuple[Fill, ...]
 
 
 class VoidFill(msgspec.Struct, frozen=True, tag=True):
-    """Take a fill out of the ledger that the exchange does not stand by, for this `reason`."""
+    """Remove a fill from the ledger that the exchange does not confirm; `reason` says why."""
 
     fill: Fill
     reason: str
@@ -212,13 +212,13 @@ class RecordSettlement(msgspec.Struct, frozen=True, tag=True):
 
 
 class RecordPnlMark(msgspec.Struct, frozen=True, tag=True):
-    """Record an event's P&L of the day in the ledger, in place of that day's last mark."""
+    """Record an event's P&L of the day in the ledger, replacing the day's last mark."""
 
     mark: PnlMark
 
 
 class WakeAt(msgspec.Struct, frozen=True, tag=True):
-    """Wake the engine at `at`; the latest request replaces the one before."""
+    """Wake the engine at `at`; each request replaces the one before."""
 
     at: Milliseconds
 

@@ -1,10 +1,10 @@
-"""Own writes as probes of the stream: what the exchange confirmed must show on its channels.
+"""Own writes as probes of the stream: what the exchange confirmed must appear on its channels.
 
-An order that was confirmed is reported and changes its book within moments; a fill in the
-account's list was told on the stream. What does not show distrusts what depends on the channel: the
-book is read anew, the account is read before anything else is quoted, and a channel that fails
-twice on one connection has the connection replaced. Once an order was not reported, one at a time
-is placed, on whatever connection, until a report has come.
+A confirmed order is reported and changes its book within moments; a fill in the account's list was
+also on the stream. If such an echo is missing, whatever depends on the channel is distrusted: a new
+snapshot of the book is requested, the account is read before anything else is quoted, and after a
+second failure on one connection that connection is replaced. After a missing order report, on any
+connection, only one order at a time is placed until a report arrives.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from mmbot.trading.state import TradingState
 from mmbot.trading.values import Fill
 from mmbot.units import Milliseconds
 
-# How long after its confirmation an order may be unreported, and its book unchanged.
+# How long after its confirmation an order may remain unreported, and its book unchanged.
 _REPORT_MS, _BOOK_MS = 3_000, 2_000
-# How long after it was found in the account's list a fill may be untold.
+# How long after it was found in the account's list a fill may be missing on the stream.
 _FILL_MS = 5_000
-# A fill this shortly after the stream came up may have happened before.
+# A fill this soon after the stream came up may have happened before.
 _CONNECTED_MS = 1_000
-# So many failures of a connection are mended by reading the account; with the next it is replaced.
+# After this many failures of a connection the account is read; after the next it is replaced.
 _TOLERATED = 1
 
 _FillKey: TypeAlias = tuple[str, str]
 
 
 class EchoWatch:
-    """What has to show on the present connection, and until when."""
+    """The echoes that are due on the present connection, with their deadlines."""
 
     def __init__(self, state: TradingState, buffer: CommandBuffer, market_data: MarketData) -> None:
         self._state = state
@@ -46,33 +46,33 @@ class EchoWatch:
         self._fills: dict[_FillKey, tuple[str, Milliseconds]] = {}
 
     def connection_changed(self, now: Milliseconds) -> None:
-        """Expect nothing of a connection that is new or gone."""
+        """Drop all expectations, as the connection is new or gone."""
         self._since, self._failures = now, 0
         self._reports.clear()
         self._books.clear()
         self._fills.clear()
 
     def order_confirmed(self, order: Order, now: Milliseconds) -> None:
-        """Expect the report of an order, and a change of its book, unless they came before."""
+        """Expect the report of an order and a change of its book, unless they have come already."""
         if not order.reported:
             self._reports[order.client_id] = now + _REPORT_MS
         if self._state.market(order.ticker).book_at <= order.placed_at:
             self._books.setdefault(order.ticker, (order.placed_at, now + _BOOK_MS))
 
     def order_reported(self, client_id: str) -> None:
-        """Expect the report of an order no longer; the channel speaks."""
+        """Drop the expectation of an order's report: the channel works."""
         self._reports.pop(client_id, None)
         if self._state.service.unheard:
             self._state.service.unheard, self._heard_again = False, True
             self._buffer.log("stream.heard_again", channel="user_orders")
 
     def fill_listed(self, fill: Fill, now: Milliseconds) -> None:
-        """Expect a fill of this connection's time on the stream, where it was not told yet."""
+        """Expect a listed fill on the stream, if it happened during this connection."""
         if self._state.service.streaming and fill.at > self._since + _CONNECTED_MS:
             self._fills[fill.key] = fill.ticker, now + _FILL_MS
 
     def check(self, now: Milliseconds) -> bool:
-        """Distrust what has not shown in time; return whether that, or a report, changes all."""
+        """Distrust channels with overdue echoes; return whether all markets have to be reviewed."""
         heard_again, self._heard_again = self._heard_again, False
         books = self._check_books(now)
         silent = [name for name, due in self._reports.items() if now >= due]
@@ -89,7 +89,7 @@ class EchoWatch:
         return heard_again or books or bool(silent or untold)
 
     def _wake_when_due(self) -> None:
-        """Ask anew to be woken, as any waking clears what was asked for before it."""
+        """Request all wakes again, as any wake clears the earlier requests."""
         for due in self._reports.values():
             self._buffer.wake_by(due)
         for _, due in (*self._books.values(), *self._fills.values()):

@@ -1,8 +1,8 @@
 """The engine: one event in, commands out.
 
-A deterministic state machine. Time comes in with each event; the time to wake it at goes out as
-`WakeAt`, and the waking is an event. Nothing here reads a clock, draws a number or does I/O, so the
-same events at the same times give the same commands.
+A deterministic state machine. Time comes in with each event; the engine asks to be woken with
+`WakeAt`, and the wake is an event. Nothing here reads a clock, draws a random number or does I/O,
+so the same events at the same times give the same commands.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ from mmbot.units import Milliseconds
 
 # After a stop request, the account is read within this time.
 _STOP_READING_MS = 2_000
-# Once a clock is off, the exchange is asked for its date within this time.
+# While a clock is off, the exchange's date is requested within this time.
 _CLOCK_PROBE_MS = 1_000
 
 _Tickers: TypeAlias = tuple[str, ...]
@@ -116,10 +116,10 @@ class Engine:
         """Begin with no events and no orders.
 
         Args:
-            settings: What to quote and within which limits.
+            settings: What to quote, and within which limits.
             underlying: What the events are about.
             clock: The calendar as a function of wall time.
-            session: A name that no other session of the bot has; client ids contain it.
+            session: A name unique to this session of the bot; client ids contain it.
             held: Events of earlier sessions whose settlement is still to be booked.
         """
         state = self.state = TradingState(settings, underlying, clock, held=held)
@@ -144,7 +144,7 @@ class Engine:
     def handle(self, event: InputEvent, now: Milliseconds) -> list[Command]:
         """Handle one event that happened at `now`; return the commands that follow from it."""
         self.state.orders.now = now
-        # Books leave own orders unchanged: they skip what concerns orders only.
+        # A book changes no own order, so steps that concern only orders are skipped.
         if isinstance(event, BookChanged):
             self._book_changed(event, now)
             return self._finish(now)
@@ -178,11 +178,11 @@ class Engine:
         return self._buffer.drain()
 
     def absorb(self, change: BookChanged, now: Milliseconds) -> bool:
-        """Apply the change of a book if no command follows from it; return whether it was."""
+        """Apply a book change if no command can follow from it; return whether it was applied."""
         return self._market_data.absorb(change, now)
 
     def _check_echoes(self, affected: _Tickers, now: Milliseconds) -> _Tickers:
-        """Distrust what does not show on the stream; return the markets to review."""
+        """Check the stream's echoes of own writes; return the markets to review."""
         if not self._echoes.check(now):
             return affected
         if self.state.service.streaming and not self.state.service.reconciled:
@@ -362,7 +362,7 @@ class Engine:
         return tuple(self.state.event_of_market)
 
     def _clock_compared(self, event: ClockCompared, now: Milliseconds) -> None:
-        """Shut the gate while a clock is off; only answers, so requests, show when it is not."""
+        """Shut the gate while a clock is off; requests go on, as only answers show when it ends."""
         ahead = (event.least + event.most) // 2
         if not self.state.service.clock_compared(event.against, off=event.off):
             return

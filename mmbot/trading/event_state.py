@@ -1,4 +1,4 @@
-"""One event's state: its markets, its belief, its portfolio, when its counts may come.
+"""One event's state: its markets, belief, portfolio, and when its counts may come.
 
 It answers questions and changes itself; it emits no commands.
 """
@@ -27,12 +27,12 @@ from mmbot.underlying.calendar import CalendarClock, Week
 from mmbot.underlying.underlying import Underlying
 from mmbot.units import ONE_DOLLAR, Milliseconds, Money, value_of
 
-# How long, by the calendar, a count is news.
+# How long a count is news, in calendar time.
 _NEWS_MS: Final = 30 * 60_000
 
 
 class ReleaseWindow(msgspec.Struct, frozen=True):
-    """From `opens` to `closes_at` a count may come early, the `days_published`-th of its week."""
+    """The `days_published`-th count of the week may come early, from `opens` to `closes_at`."""
 
     opens: Milliseconds
     closes_at: Milliseconds
@@ -62,24 +62,24 @@ class EventState:
         self.priced: PricingInputs | None = None
         # Whether no position of the event may grow.
         self.reduce_only = False
-        # What of it was listed last and could not be read.
+        # What could not be read of its latest listing.
         self.unreadable = ""
         self.unlisted = UnlistedMarkets()
-        # What is stated of its own fee; by all that is stated, what makers may have to pay, dearest
-        # first, or the terms that are not understood.
+        # What the exchange states of the event's own fee; from all such statements, the fees that
+        # makers may have to pay, highest first, or the terms that are not understood.
         self.stated_fee = StatedFee()
         self.fees: tuple[MakerFee, ...] = (NO_FEE,)
         self.unknown_fee = ""
-        # Whether a fill was charged something else, as the log was told.
+        # Whether the log already has a fill of the event with an unexpected fee.
         self.fee_differs = False
 
     @property
     def fee(self) -> MakerFee:
-        """What makers pay: the dearest that may hold, and the last one known if none is."""
+        """The maker fee to reckon with: the highest possible one, or the last known one."""
         return self.fees[0]
 
     def extended(self, event: ListedEvent) -> EventState:
-        """Return the state with the event's new markets; the other markets and fills are kept."""
+        """Return the state with the event's new markets added; other markets and fills are kept."""
         terms = {market.ticker: market.terms for market in self.markets.values()}
         terms |= {market.ticker: market for market in event.markets}
         in_order = tuple(sorted(terms.values(), key=lambda market: market.strike))
@@ -110,7 +110,7 @@ class EventState:
         return len(self.portfolio) - before
 
     def count_unlisted(self, recorded: Iterable[Fill]) -> None:
-        """Count what recorded fills may lose in markets of this event that are not known."""
+        """Count what recorded fills may lose in markets of this event that are not listed."""
         in_event = (fill for fill in recorded if event_of(fill.ticker) == self.ticker)
         self.unlisted.count_fills(fill for fill in in_event if fill.ticker not in self.markets)
         self.unlisted.drop(self.markets)
@@ -122,7 +122,7 @@ class EventState:
         clock: CalendarClock,
         missing: AbstractSet[dt.date],
     ) -> None:
-        """Set from when, in wall time, each day's count may be out; `missing` days get none."""
+        """Set the wall times from which each day's count may be out; `missing` days have none."""
         earliest, latest = settings.counts.earliest_release, settings.counts.latest_release
         self.releases = tuple(
             clock.wall_time(underlying.release(day, earliest))
@@ -140,17 +140,17 @@ class EventState:
         )
 
     def update_belief(self, belief: Belief, now: Milliseconds, clock: CalendarClock) -> None:
-        """Set the belief; a count that is in it and was not in the one before is news."""
+        """Set the belief; a count that the one before did not have is news."""
         if self.belief is not None and belief.days_published > self.belief.days_published:
             self.news_until = now + round(_NEWS_MS / clock.speed)
         self.belief, self.belief_at = belief, now
 
     def hold_after_fill(self, fill: Fill, now: Milliseconds) -> None:
-        """Hold new orders back from a market with a fill while a count is news.
+        """Hold new orders in the market of a fill while a count is news.
 
-        Many of those who trade then have read it, and a trade tells what its taker knows (Glosten
-        and Milgrom, "Bid, ask and transaction prices in a specialist market with heterogeneously
-        informed traders", 1985): an order in the place of the filled one would be next.
+        Many takers have read it by then, and a trade reveals what its taker knows (Glosten and
+        Milgrom, "Bid, ask and transaction prices in a specialist market with heterogeneously
+        informed traders", 1985): a replacement order would be picked off next.
         """
         if now < self.news_until:
             self.markets[fill.ticker].hold(self.news_until, Gate.TAKEN_ON_NEWS)
@@ -160,7 +160,7 @@ class EventState:
         return tuple(fill for fill in fills if fill.ticker not in self.markets)
 
     def marked_pnl(self) -> Money | None:
-        """Return the P&L with each position at fair value or, once settled, at its payout.
+        """Return the P&L, each position marked at fair value or, once settled, at its payout.
 
         `None` if a position cannot be valued.
         """
@@ -189,7 +189,7 @@ class EventState:
 
     @property
     def final(self) -> bool:
-        """Whether every market is settled for good."""
+        """Whether every market's settlement is final."""
         return all(market.final for market in self.markets.values())
 
     @property
@@ -198,7 +198,7 @@ class EventState:
         return max(market.terms.closes for market in self.markets.values())
 
     def next_change(self, now: Milliseconds) -> Milliseconds | None:
-        """Return when the clock alone opens or shuts a gate of this event next."""
+        """Return the next time at which the clock alone opens or shuts a gate of this event."""
         instants = [*self.releases[bisect_right(self.releases, now) :][:1]]
         instants += [t for w in self.windows for t in (w.opens, w.closes_at) if t > now]
         for market in self.markets.values():

@@ -35,9 +35,9 @@ CLOCK_TOLERANCE_MS: Final[Milliseconds] = 2_000
 class ListingRead(msgspec.Struct, frozen=True, tag=True):
     """The state of the exchange, and its open events.
 
-    `shut` is the value of the gate that the exchange shuts, or empty; see `gates.exchange_gate`.
-    `unreadable` are the events and markets of the series that are listed and cannot be read.
-    `fee` is the series', and `fee_changes` those of it to come.
+    `shut` is the value of the gate that the exchange's state shuts, or empty; see
+    `gates.exchange_gate`. `unreadable` are the events and markets of the series that are listed and
+    cannot be read. `fee` is the series' fee, and `fee_changes` are its scheduled changes.
     """
 
     shut: str
@@ -48,13 +48,13 @@ class ListingRead(msgspec.Struct, frozen=True, tag=True):
 
 
 class FeeTypeRead(msgspec.Struct, frozen=True, tag=True):
-    """The series' fee, read between two listings."""
+    """The series' fee, read between two readings of the listing."""
 
     fee: FeeTerms
 
 
 class EventFeeChanged(msgspec.Struct, frozen=True, tag=True):
-    """An event has another fee of its own from now on, or none."""
+    """An event's own fee changed, or was removed, with effect from now."""
 
     ticker: str
     fee: FeeTerms
@@ -68,14 +68,14 @@ class MarketClosing(msgspec.Struct, frozen=True, tag=True):
 
 
 class MarketActivity(msgspec.Struct, frozen=True, tag=True):
-    """A market was paused, or resumed; either cancels whatever rested in it."""
+    """A market was paused or resumed; either cancels whatever rested in it."""
 
     ticker: str
     active: bool
 
 
 class PriceGridChanged(msgspec.Struct, frozen=True, tag=True):
-    """A market has another price grid from now on."""
+    """A market's price grid changed, with effect from now."""
 
     ticker: str
     grid: PriceGrid
@@ -88,8 +88,8 @@ class ListingStale(msgspec.Struct, frozen=True, tag=True):
 class MarketSettled(msgspec.Struct, frozen=True, tag=True):
     """A market is decided: YES pays `value`, from nothing to a dollar.
 
-    Without a `value` it is decided in a way that cannot be read. Until that is `final` it may be
-    disputed and amended. One that was `read` by REST may be older than the stream's.
+    `value` is `None` if the result cannot be read. Until the result is `final` it may be disputed
+    and amended. One that was `read` by REST may be older than the stream's.
     """
 
     ticker: str
@@ -109,7 +109,7 @@ class BookReplaced(msgspec.Struct, frozen=True, tag=True):
 class BookChanged(msgspec.Struct, frozen=True, tag=True, gc=False):
     """One level of one book changed by `delta` contracts.
 
-    `client_id` is that of the own order whose write changed it, where the exchange says so.
+    `client_id` is that of the own order whose write changed it, if the exchange says so.
     """
 
     ticker: str
@@ -127,7 +127,7 @@ class BooksDistrusted(msgspec.Struct, frozen=True, tag=True):
 
 
 class StreamUp(msgspec.Struct, frozen=True, tag=True):
-    """The stream is connected; what happened before has to be read by REST."""
+    """The stream is connected; what happened before must be read by REST."""
 
 
 class FeedLagged(msgspec.Struct, frozen=True, tag=True):
@@ -143,7 +143,7 @@ class FeedLagged(msgspec.Struct, frozen=True, tag=True):
 class ClockCompared(msgspec.Struct, frozen=True, tag=True):
     """The bot's time was compared with the dates of the `exchange`, or with the `machine`'s clock.
 
-    It is ahead of that one by at least `least` and at most `most`, behind where these are negative.
+    It is ahead of that clock by at least `least` and at most `most`; negative values mean behind.
     """
 
     against: Literal["exchange", "machine"]
@@ -154,12 +154,12 @@ class ClockCompared(msgspec.Struct, frozen=True, tag=True):
     def with_date(
         cls, date: Milliseconds, sent: Milliseconds, received: Milliseconds
     ) -> ClockCompared:
-        """Compare with the second in which the exchange answered a request sent at `sent`."""
+        """Compare with the exchange's `date`, in whole seconds, of its answer to a request."""
         return cls("exchange", sent - date - 1_000, received - date)
 
     @property
     def off(self) -> bool:
-        """Whether the two are certainly further apart than is tolerated."""
+        """Whether the two differ by more than the tolerance for certain."""
         return self.least > CLOCK_TOLERANCE_MS or self.most < -CLOCK_TOLERANCE_MS
 
 
@@ -172,9 +172,9 @@ class Reconciled(msgspec.Struct, frozen=True, tag=True):
 
     Attributes:
         orders: The account's resting orders.
-        fills: Every fill of the markets that were asked for.
-        balances: One for each shard in use; `None` where they could not be read.
-        positions: Those of the undecided markets that were asked for, zero included.
+        fills: Every fill in the requested markets.
+        balances: One for each shard in use; `None` if they could not be read.
+        positions: Those in the requested undecided markets, zero included.
         requested_at: When the reading was requested; it began no earlier.
         unreadable: The markets with a fill or a position that cannot be read.
         unreadable_orders: Own orders that cannot be read.
@@ -190,7 +190,7 @@ class Reconciled(msgspec.Struct, frozen=True, tag=True):
 
 
 class OrdersListed(msgspec.Struct, frozen=True, tag=True):
-    """The account's resting orders, where the rest of a reading of the account failed."""
+    """The account's resting orders, from a reading of which the rest failed."""
 
     orders: tuple[OrderReport, ...]
     unreadable_orders: tuple[OrderUnreadable, ...] = ()
@@ -217,7 +217,7 @@ class LimitsRead(msgspec.Struct, frozen=True, tag=True):
 
 
 class GroupReady(msgspec.Struct, frozen=True, tag=True):
-    """There is an order group on a shard, with this fill cap."""
+    """A shard has an order group with this fill cap."""
 
     shard: int
     group: str
@@ -232,7 +232,7 @@ class GroupUnavailable(msgspec.Struct, frozen=True, tag=True):
 
 
 class GroupChanged(msgspec.Struct, frozen=True, tag=True):
-    """A group was triggered or deleted, which cancels its orders, or was reset."""
+    """An order group was triggered or deleted, which cancels its orders, or was reset."""
 
     group: str
     news: GroupChange
@@ -247,7 +247,7 @@ class OrderPlaced(msgspec.Struct, frozen=True, tag=True):
 
 
 class OrderCancelled(msgspec.Struct, frozen=True, tag=True):
-    """A cancel was applied; `remaining` is what it took off, so the rest had filled."""
+    """A cancel was applied; it took `remaining` off the book, so the rest had filled."""
 
     client_id: str
     remaining: Count
@@ -292,9 +292,9 @@ class OrderReported(msgspec.Struct, frozen=True, tag=True):
 
 
 class OrderUnreadable(msgspec.Struct, frozen=True, tag=True):
-    """The exchange said something of an order with our client id that cannot be read.
+    """The exchange sent something about an order with our client id that cannot be read.
 
-    Whatever of `order_id`, `ticker` and `shard` cannot be read either is empty, or 0.
+    Of `order_id`, `ticker` and `shard`, those that cannot be read either are empty, or 0.
     """
 
     client_id: str
@@ -311,7 +311,7 @@ class OrderAbsent(msgspec.Struct, frozen=True, tag=True):
 
 
 class OrderQueryFailed(msgspec.Struct, frozen=True, tag=True):
-    """The exchange was queried for an order and gave no usable answer, or refused for tokens."""
+    """A query for an order got no usable answer, or was refused for lack of tokens."""
 
     client_id: str
     detail: str
@@ -338,7 +338,7 @@ class BeliefFormed(msgspec.Struct, frozen=True, tag=True):
 
 
 class SessionStarted(msgspec.Struct, frozen=True, tag=True):
-    """This session began at `at`; `marks` are the latest that earlier ones recorded."""
+    """This session began at `at`; `marks` are the latest P&L marks of earlier sessions."""
 
     at: Milliseconds
     marks: tuple[PnlMark, ...] = ()
@@ -374,7 +374,7 @@ ListingEvent: TypeAlias = ListingRead | FeeTypeRead | EventFeeChanged | ListingS
 GroupEvent: TypeAlias = GroupReady | GroupUnavailable | GroupChanged
 AccountEvent: TypeAlias = Reconciled | OrdersListed | FillUnreadable | ReadingFailed | LimitsRead
 ProcessEvent: TypeAlias = SessionStarted | TasksDown | LedgerBehind | ClockCompared | Woken
-# Nearly all are changes of a book; any other is such a one.
+# All but book changes, which are nearly all events.
 OtherEvent: TypeAlias = (
     BookReplaced
     | StreamEvent

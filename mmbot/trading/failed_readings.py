@@ -1,4 +1,4 @@
-"""Readings that fail: of several in a row only the first is logged, and the one that ends them."""
+"""Logs failed readings: of several in a row the first, and the success that ends them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class FailedReadings:
         self._in_a_row: dict[ReadingKind, int] = {}
 
     def failed(self, event: ReadingFailed) -> None:
-        """Count one that failed."""
+        """Count a failed reading."""
         before = self._in_a_row.get(event.what, 0)
         self._in_a_row[event.what] = before + 1
         if not before:
@@ -23,7 +23,7 @@ class FailedReadings:
             self._buffer.log(name, "warning", reason=event.reason)
 
     def succeeded(self, what: ReadingKind) -> None:
-        """Begin anew, as one has succeeded."""
+        """Reset the count after a successful reading."""
         failed = self._in_a_row.pop(what, 0)
         if failed:
             name = "listing.read_again" if what == "listing" else "account.read_again"

@@ -6,8 +6,8 @@ depth and the spread is narrow. Its log-odds are multiplied by b, the sharpness,
 the ends are not extreme enough.
 
 Where a strike has no mid, the difference between b logit p_mid and logit p_belief is interpolated
-between the nearest strikes on either side that have one: sharpened mids and belief are both
-opinions of the same odds, so where the two agree all around, the belief's own shape fills the gap.
+between the nearest strikes on either side that have one: sharpened mids and belief both estimate
+the same odds, so where the two agree on both sides, the belief's own shape fills the gap.
 Beyond the last mid, and at a = 1, the belief stands alone and b has no effect.
 """
 
@@ -25,7 +25,7 @@ import numpy.typing as npt
 from mmbot.trading.book import Book, Top
 from mmbot.units import ONE_CENT, ONE_DOLLAR, Count, Milliseconds, Price
 
-# Fair values are clipped to this: no model covers what moves the last half cent.
+# Fair values are clipped to this range: no model covers what moves the last half cent.
 _GREATEST_PROBABILITY = 0.995
 _LEAST_PROBABILITY = 1 - _GREATEST_PROBABILITY
 
@@ -35,14 +35,14 @@ _SPREAD_TO_BEGIN, _SPREAD_TO_END = 10 * ONE_CENT, 14 * ONE_CENT
 # How long the last mid stays valid after the book stopped showing it.
 _REMEMBERED_MS = 30 * 60_000
 
-# Mids lie on a grid, and a belief stays for a day.
+# Mids lie on a grid and a belief lasts a day, so the same few values recur.
 _LOGITS_KEPT = 4096
 
 EMPTY = Top(None, None)
 
 
 class MarketMid(msgspec.Struct):
-    """The midpoint of one market, now or lately.
+    """The midpoint of one market, live or recent.
 
     Attributes:
         mid: The last midpoint in dollars; `None` if there never was one.
@@ -79,7 +79,7 @@ class MarketMid(msgspec.Struct):
 
     @property
     def forgotten_at(self) -> Milliseconds | None:
-        """When the midpoint is recent no more, if it is not live."""
+        """When a midpoint that is not live ceases to be recent."""
         return None if self.live or self.mid is None else self.ended + _REMEMBERED_MS
 
 
@@ -115,9 +115,9 @@ def pool(
 def _gaps(
     odds: Sequence[float], mids: Sequence[float | None], sharpness: float
 ) -> list[float | None]:
-    """Return by how much the log-odds of the mids differ from these, where a mid is on both sides.
+    """Return by how much the mids' log-odds exceed `odds`, interpolated between strikes with a mid.
 
-    Plain numbers: a strike or twenty are done before an array is made.
+    Plain numbers, as for a few strikes an array costs more to make than it saves.
     """
     gaps = [
         None if mid is None else sharpness * _logit(mid) - own
@@ -140,7 +140,7 @@ def logits(probabilities: Sequence[float]) -> npt.NDArray[np.float64]:
 @lru_cache(_LOGITS_KEPT)
 def _logit(probability: float) -> float:
     clipped = _clipped(probability)
-    # `math.log` gives the same on every machine, which a vectorised one need not.
+    # `math.log` gives the same result on every machine; a vectorised one need not.
     return math.log(clipped / (1 - clipped))
 
 
@@ -153,7 +153,7 @@ def _clipped(probability: float) -> float:
 
 
 def monotone(values: Sequence[float]) -> list[float]:
-    """Return the non-increasing sequence nearest to `values`, in squares.
+    """Return the non-increasing sequence nearest to `values` in least squares.
 
     Pool adjacent violators: Ayer et al., "An empirical distribution function for sampling with
     incomplete information" (1955).

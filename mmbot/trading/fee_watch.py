@@ -1,7 +1,7 @@
-"""What makers pay in each event: from the series' fee, the event's own, and changes to come.
+"""The maker fee of each event: from the series' fee, the event's own, and scheduled changes.
 
-Where several terms may hold, the dearest counts. Where one of them is not understood, nothing of
-the event is quoted; what its orders may cost is then still counted by the last fee that was known.
+Where several terms may apply, the highest fee counts. If one of them is not understood, the event
+is not quoted; the cost of its live orders is then still reckoned with the last known fee.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from mmbot.trading.stated_fee import OLDEST_COPY_MS
 from mmbot.trading.values import Fill
 from mmbot.units import Milliseconds, format_count, format_money, format_price
 
-# A fill that is older may have been charged by other terms than those that hold now.
+# An older fill may have been charged under terms that no longer apply.
 _CHECKED_WITHIN_MS: Final[Milliseconds] = 60_000
-# What rounding the fee and the balance, and its rebates, may make of the fee of one fill.
+# How far rounding of fee and balance, and rebates, may move the fee of one fill.
 _ROUNDING: Final = 2 * FEE_STEP
 
 
 class FeeWatch:
-    """Keeps every event's fee; `update` has to follow whatever else is called."""
+    """Keeps every event's fee; call `update` after any of the `apply` methods."""
 
     def __init__(self, state: TradingState, buffer: CommandBuffer) -> None:
         self._state = state
@@ -34,7 +34,7 @@ class FeeWatch:
         """Apply a reading of the listing, whose events are known by now.
 
         Returns:
-            When to read it again, to see the next change in force, if there is one to come.
+            When to read it again to see the next scheduled change in force; `None` without one.
         """
         series = self._state.stated_fee
         series.state(reading.fee, now)
@@ -48,11 +48,11 @@ class FeeWatch:
         return min((at + OLDEST_COPY_MS for at in seen if at + OLDEST_COPY_MS > now), default=None)
 
     def apply_series(self, terms: FeeTerms, now: Milliseconds) -> bool:
-        """Apply what is stated of the series alone; return whether it is something else."""
+        """Apply the series' fee terms; return whether they have changed."""
         return self._state.stated_fee.state(terms, now)
 
     def apply_event(self, ticker: str, terms: FeeTerms, now: Milliseconds) -> tuple[str, ...]:
-        """Apply what the stream states of an event's own fee; return its markets."""
+        """Apply an event's own fee terms, from the stream; return its markets."""
         event_state = self._state.events.get(ticker)
         if event_state is None:
             return ()
@@ -60,7 +60,7 @@ class FeeWatch:
         return tuple(event_state.markets)
 
     def update(self, now: Milliseconds) -> None:
-        """Set what makers pay in each event at this time, and tell what has changed."""
+        """Set the maker fees of each event as of `now`, and log changes."""
         usual = self._state.stated_fee.possible(now)
         for event_state in self._state.events.values():
             own = event_state.stated_fee.possible(now) or (FeeTerms(),)
@@ -68,7 +68,7 @@ class FeeWatch:
             self._set(event_state, terms)
 
     def next_change(self, now: Milliseconds) -> Milliseconds | None:
-        """Return when the clock alone changes a fee next."""
+        """Return the next time at which the clock alone changes a fee."""
         stated = [each.stated_fee for each in self._state.events.values()]
         changes = (each.next_change(now) for each in (self._state.stated_fee, *stated))
         return min((at for at in changes if at is not None), default=None)
@@ -94,9 +94,9 @@ class FeeWatch:
 def check_fee(
     buffer: CommandBuffer, event_state: EventState, fill: Fill, now: Milliseconds
 ) -> None:
-    """Tell the log, once an event, of a fill of ours that was not charged what is expected.
+    """Log, once for each event, a fill of ours that was charged an unexpected fee.
 
-    Whatever was charged is booked. What can be wrong is what the next fills are expected to cost.
+    The fee that was charged is booked; it is the expected cost of the next fills that may be wrong.
     """
     old = abs(now - fill.at) > _CHECKED_WITHIN_MS
     if old or event_state.unknown_fee or event_state.fee_differs:

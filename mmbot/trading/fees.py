@@ -1,10 +1,10 @@
-"""What a maker pays for a fill, and what the exchange states of it.
+"""Maker fees: the fee of a fill, and the terms that the exchange states.
 
 The fee of a fill is rate x multiplier x contracts x P x (1 - P), rounded up to $0.0001: the same
-for YES at P as for NO at 1 - P. The exchange rebates to an order what rounding each of its fills up
-takes more than rounding their sum, so an order pays at most the fee of one fill for all of it.
-A kind of fee that is not known, or a multiplier that cannot be read, has no fee: under it nothing
-may be quoted.
+for YES at P as for NO at 1 - P. The exchange rebates what rounding up each fill of an order costs
+beyond rounding up their sum, so an order pays at most the fee of a single fill of all of it.
+An unknown kind of fee, or a multiplier that cannot be read, has no `MakerFee`: nothing may be
+quoted under it.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ _RATES: Final = {
     "quadratic_with_maker_fees": 175,
     "quadratic_with_combo_maker_fees": 350,
 }
-# Multipliers are in millionths. With one beyond this, paying more could cost less in all.
+# Multipliers are in millionths. Beyond this one, a higher price could cost less with its fee.
 ONE_TIME: Final = 1_000_000
 MOST_MULTIPLIER: Final = 10 * ONE_TIME
-# A multiplier that is stated and cannot be read.
+# Stands for a multiplier that is stated and cannot be read.
 UNREADABLE_MULTIPLIER: Final = -1
 # The step of fees: $0.0001, the grid of a direct member's balance.
 FEE_STEP: Final = Money(100)
 # rate (1e-4) x multiplier (1e-6) x count (1e-2) x price (1e-4) x price (1e-4), of a step of 1e-4.
 _RAW_PER_STEP: Final = 10**16
-# From how long before a change its terms may hold. An order that they make too dear is off by then,
-# even if its first cancels are lost.
+# How long before a change its terms count already: time to get orders off that the new fee makes
+# too expensive, even if the first cancels are lost.
 LEAD_MS: Final[Milliseconds] = 60_000
-# Fees differ by prices, kinds and multipliers; a process meets a handful of the latter two.
+# A process meets a handful of fees, each a kind with a multiplier.
 _TABLES_KEPT: Final = 16
 
 
@@ -50,7 +50,7 @@ class MakerFee(msgspec.Struct, frozen=True):
 
     @property
     def coefficient(self) -> int:
-        """The fee by contracts x P x (1 - P), in 1e-10: of two fees, the dearer has the greater."""
+        """The factor of contracts x P x (1 - P), in 1e-10; the higher a fee, the greater."""
         return _RATES[self.kind] * self.multiplier
 
     @property
@@ -60,12 +60,12 @@ class MakerFee(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """The kind, with the multiplier where that is not one: `quadratic x0.5`."""
+        """The kind, with the multiplier unless it is 1: `quadratic x0.5`."""
         times = "" if self.multiplier == ONE_TIME else f" x{self.multiplier / ONE_TIME:g}"
         return f"{self.kind}{times}"
 
     def of(self, count: Count, price: Price) -> Money:
-        """Return the fee of one fill; of an order, the most that all its fills cost together."""
+        """Return the fee of one fill, which is also the most that an order of this size pays."""
         coefficient = self.coefficient
         if not coefficient:
             return Money(0)
@@ -77,14 +77,14 @@ class MakerFee(msgspec.Struct, frozen=True):
         return Price(self.of(ONE_CONTRACT, price) // ONE_CONTRACT)
 
     def affordable(self, money: Money, paid: Price) -> Count:
-        """Return a count that `money` pays for at `paid` a contract, with the fee of its order."""
+        """Return the contracts that `money` buys at `paid` each, with the fee of their order."""
         if self.is_free:
             return Count(max(0, money // paid))
-        # A fraction of a contract may cost a step more than its share of a whole one's fee.
+        # Rounding up may charge a partial contract a step more than its share of a whole one's fee.
         return Count(max(0, (money - FEE_STEP) // (paid + self.each(paid))))
 
     def most_paid(self, in_all: Price) -> Price:
-        """Return the most that may be paid where price and fee may cost `in_all` a contract."""
+        """Return the highest price at which a contract with its fee costs at most `in_all`."""
         if self.is_free:
             return in_all
         return Price(int(_costs(self).searchsorted(in_all, side="right")) - 1)
@@ -95,9 +95,9 @@ NO_FEE: Final = MakerFee()
 
 @lru_cache(_TABLES_KEPT)
 def _costs(fee: MakerFee) -> npt.NDArray[np.int64]:
-    """Return what a contract costs with its fee at each price, from nothing to a dollar.
+    """Return what a contract costs with its fee at each price, from 0 to a dollar.
 
-    It never falls as the price rises, since no fee falls by more than the price rises.
+    It never falls as the price rises, since no fee falls faster than the price rises.
     """
     import numpy as np  # noqa: PLC0415 (only where something is priced)
 
@@ -113,18 +113,18 @@ def costs_in_dollars(fee: MakerFee) -> npt.NDArray[np.float64]:
 
 
 class FeeTerms(msgspec.Struct, frozen=True):
-    """What is stated of a fee; `None` is what is not stated, as in an event without its own.
+    """The stated terms of a fee; `None` where nothing is stated, as for an event without its own.
 
     Attributes:
-        kind: The exchange's word.
-        multiplier: In millionths; below 0 where it cannot be read.
+        kind: The exchange's name for it.
+        multiplier: In millionths; negative if it cannot be read.
     """
 
     kind: str | None = None
     multiplier: int | None = None
 
     def over(self, usual: FeeTerms) -> FeeTerms:
-        """Return these terms, completed by the usual ones."""
+        """Return these terms, with `usual` for what is not stated."""
         return FeeTerms(
             usual.kind if self.kind is None else self.kind,
             usual.multiplier if self.multiplier is None else self.multiplier,
@@ -144,7 +144,7 @@ class FeeTerms(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """The terms for log and gate, whether or not they are known."""
+        """The terms as shown by log and gate, whether or not they are known."""
         kind, multiplier = self.kind or "not_stated", self.multiplier
         if kind not in _RATES or multiplier == ONE_TIME:
             return kind
@@ -157,7 +157,7 @@ FREE_TERMS: Final = FeeTerms("quadratic", ONE_TIME)
 
 
 class FeeChange(msgspec.Struct, frozen=True):
-    """Terms that hold from an instant on; one whose instant cannot be read is at 0."""
+    """Terms that apply from `at` on; 0 if the time cannot be read."""
 
     at: Milliseconds
     terms: FeeTerms

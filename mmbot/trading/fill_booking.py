@@ -1,4 +1,4 @@
-"""Booking fills: in the portfolio and the record, and towards their orders; and taking them out."""
+"""Books fills in portfolio, ledger and orders, and voids them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mmbot.units import Count, Milliseconds, Price, format_count, format_money, 
 
 
 class FillBooking:
-    """Books the fills that the stream and the account's list tell of."""
+    """Books the fills that the stream and the account's list report."""
 
     def __init__(
         self, state: TradingState, buffer: CommandBuffer, markouts: Markouts, echoes: EchoWatch
@@ -28,7 +28,7 @@ class FillBooking:
         self._echoes = echoes
 
     def book(self, fill: Fill, source: FillSource, now: Milliseconds) -> str | None:
-        """Book a fill that is new, and count it towards its order."""
+        """Book a fill unless it is known; return its market if it was booked."""
         event_state = self._state.event_of_market.get(fill.ticker)
         if event_state is None or not event_state.fills.add(fill, source, now):
             return None
@@ -46,7 +46,7 @@ class FillBooking:
         return fill.ticker
 
     def misfit(self, fill: Fill) -> str:
-        """Return why no live order of ours can have had a fill that the stream tells; or ""."""
+        """Return why a fill on the stream fits no live order of ours; "" if it fits one."""
         order = self._state.orders.of_fill(fill) or self._unidentified(fill)
         event_state = self._state.event_of_market.get(fill.ticker)
         if event_state and event_state.fills.is_known(fill, "stream"):
@@ -65,7 +65,7 @@ class FillBooking:
         return ""
 
     def _unidentified(self, fill: Fill) -> Order | None:
-        """Return an order whose own id is not known yet, for a fill that lacks our id."""
+        """Return an order without an exchange's id that may be that of a fill without our id."""
         of_market = self._state.orders.of(fill.ticker)
         waiting = (o for o in of_market if not o.order_id and o.side == fill.side)
         return None if fill.client_id else next(waiting, None)
@@ -88,13 +88,13 @@ class FillBooking:
         )
 
     def query_order_of(self, fill: Fill) -> None:
-        """Query the order of a fill, if it is known as ours, for how much of it is filled."""
+        """Query the exchange for how much of a fill's order is filled, if the order is ours."""
         client_id = self._state.orders.client_id_of(fill.order_id) or fill.client_id
         if client_id.startswith(CLIENT_ID_PREFIX):
             self._buffer.add(QueryOrder(client_id, fill.order_id, fill.ticker, fill.at))
 
     def void(self, event_state: EventState, reported: ReportedFill, reason: str) -> None:
-        """Take a fill out again that the exchange does not stand by."""
+        """Remove a booked fill that the exchange does not confirm."""
         fill = reported.fill
         event_state.fills.remove(reported)
         event_state.portfolio.void(fill)
@@ -115,7 +115,7 @@ class FillBooking:
             self._state.orders.unbook(order, event_state.portfolio.filled(fill.order_id))
 
     def identify(self, order: Order, order_id: str) -> None:
-        """Note the exchange's id of an order, and which of its fills are booked."""
+        """Set the exchange's id of an order, and how much of it is booked."""
         if order.order_id != order_id:
             self._buffer.log(
                 "order.resting",

@@ -1,4 +1,4 @@
-"""The checks that shut gates: functions of the present state, `None` where the gate is open."""
+"""The checks that shut gates: functions of the present state; `None` if the gate is open."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def service_gate(service: ServiceState) -> Gate | None:
 
 
 def fee_gate(event_state: EventState) -> Gate | None:
-    """Return why what makers pay in an event keeps it from being quoted."""
+    """Return why an event's maker fee keeps it from being quoted."""
     return Gate.FEE_TYPE if event_state.unknown_fee else None
 
 
@@ -53,10 +53,9 @@ def belief_gate(
 
     Args:
         belief: The event's belief, if there is one.
-        releases: The instants, ascending, from which one more day's count may be out each, except
-            for days that get none. From then on, whoever has read the count knows more than a
-            belief without it.
-        windows: When a count may come early; without it, nothing is quoted until its window shuts.
+        releases: For each day that gets a count, when it may be out; ascending. From then on,
+        whoever has read the count knows more than a belief without it.
+        windows: When a count may come early; a belief without it is not traded on in its window.
         now: The time.
     """
     if belief is None:
@@ -70,7 +69,7 @@ def belief_gate(
 
 
 def final_gate(market: MarketState, now: Milliseconds) -> Gate | None:
-    """Return why a market will not be quoted any more."""
+    """Return why a market will never be quoted again."""
     if market.result is not None:
         return Gate.SETTLED
     if market.unreadable:

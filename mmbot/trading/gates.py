@@ -1,8 +1,8 @@
 """The gates: why a market is not quoted.
 
-Each gate is a fact about now, and the first that is shut is the reason that log and status show.
-A shut gate takes the quotes off; a hold merely keeps new orders away. The functions that shut them
-are in `gate_checks`.
+Each gate is a fact about the present, and the first that is shut is the reason that log and status
+show. A shut gate takes the quotes off; a hold only stops new orders. `gate_checks` decides which
+are shut.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ NOT_LEARNT_YET: Final = frozenset(
 
 
 class ShutGate(NamedTuple):
-    """A gate that is shut; `detail` is a kind of fee, or a sentence."""
+    """A shut gate; `detail` is a kind of fee or a sentence."""
 
     gate: Gate
     detail: str = ""
@@ -182,7 +182,7 @@ class ShutGate(NamedTuple):
 
 
 def exchange_gate(shut: str) -> ShutGate | None:
-    """Return the gate that a reading of the exchange shuts; `shut` is that of `ListingRead`.
+    """Return the gate that the exchange's state shuts; `shut` is as in `ListingRead`.
 
     Raises:
         ValueError: There is no such gate.

@@ -1,8 +1,8 @@
-"""Headroom: how much more an event may risk, and a shard's balance can pay for.
+"""Headroom: how much more an event may risk and a shard's balance can pay for.
 
-An event may lose up to its limit in its worst outcome. Resting orders are paid for from the balance
-of their own shard only, as if all of them filled; what closes a position needs no collateral, and
-of several orders the dearest close it. Fees are paid whichever an order does.
+An event may lose up to its limit in its worst outcome. Live orders need collateral from the balance
+of their own shard, as if all of them filled; an order that closes a position needs none, and of
+several orders the most expensive are taken to close it. Fees are paid in either case.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ExcessReason: TypeAlias = Literal["order_limit", "worst_case", "shard_balance"]
 
 
 class CollateralBudget:
-    """What is left of a shard's balance after the collateral of the orders that may rest there."""
+    """What is left of a shard's balance after the collateral of its live orders."""
 
     def __init__(
         self,
@@ -38,11 +38,11 @@ class CollateralBudget:
         Args:
             balance: The shard's balance.
             positions: The position in each of the shard's markets.
-            fees: What makers pay there; nothing where it is not given.
+            fees: The maker fee in each of these markets; none if it is not given.
         """
         self._fees = fees
         self._left = balance
-        # The collateral that comes back once the orders under cancellation are off.
+        # The collateral that returns once the orders being cancelled are off.
         self._returning = Money(0)
         # What is left of each position for orders on the side that reduces it.
         self._closing: dict[tuple[str, Side], Count] = {
@@ -59,7 +59,7 @@ class CollateralBudget:
                 self._returning = Money(self._returning + needed)
 
     def spend(self, ticker: str, side: Side, price: Price, count: Count) -> Money:
-        """Reserve the collateral of one more order, and return it."""
+        """Reserve the collateral of one more order; return the amount."""
         closing = self._closing.get((ticker, side))
         if closing:
             self._closing[ticker, side] = Count(max(0, closing - count))
@@ -97,9 +97,9 @@ class CollateralBudget:
 class MarketHeadroom(msgspec.Struct, frozen=True):
     """The headroom in one market; worst case and collateral are shared with other markets.
 
-    `floor` is the least wealth that an outcome may leave, `surplus` has the client ids of the
-    orders that are more than may be live. There is no `collateral` while the balance of the shard
-    is not known.
+    `floor` is the least wealth that an outcome may leave; `surplus` has the client ids of the
+    orders beyond the limit on live orders. `collateral` is `None` while the shard's balance is
+    not known.
     """
 
     ticker: str
@@ -112,7 +112,7 @@ class MarketHeadroom(msgspec.Struct, frozen=True):
     surplus: frozenset[str] = frozenset()
 
     def excess(self, order: Order) -> ExcessReason | None:
-        """Return why an order is more than there is room for, or `None`."""
+        """Return which limit an order exceeds, or `None`."""
         if order.client_id in self.surplus:
             return "order_limit"
         exposure = self._exposure(order.side, order.price, order.exposed)
@@ -127,9 +127,9 @@ class MarketHeadroom(msgspec.Struct, frozen=True):
         return self._room(self._exposure(side, price, count))
 
     def claim(self, side: Side, price: Price, count: Count, *, least: Count) -> Count:
-        """Claim room for one more order, and return the size that there is room for.
+        """Claim room for one more order; return the size that fits.
 
-        Where that is less than `least`, nothing is claimed and 0 is returned.
+        If that is less than `least`, nothing is claimed and 0 is returned.
         """
         exposure = self._exposure(side, price, count)
         room = self._room(exposure)
@@ -216,7 +216,7 @@ def _is_on(state: TradingState, order: Order, shard: int) -> bool:
 
 
 def _surplus(state: TradingState) -> frozenset[str]:
-    """Return the orders beyond the limit on their number, those far from even odds first to go."""
+    """Return the orders beyond the limit on their number: those furthest from even odds."""
     most = state.settings.limits.orders
     if len(state.orders) <= most:
         return frozenset()

@@ -1,8 +1,8 @@
-"""What the exchange lists: events and markets, their changes, and their settlement.
+"""Applies what the exchange lists: events and markets, their changes and settlements.
 
-A reading of the listing may be some seconds old, because it comes through caches; the stream is
-current. So a reading does not undo what the stream said of a market shortly before, and a change
-that only a reading shows is read twice: at once, and when no cached copy is that old any more.
+A reading of the listing comes through caches and may be some seconds old; the stream is current.
+So a reading does not undo what the stream just said about a market, and a change that only a
+reading shows is read twice: at once, and again when no cached copy can be older than the change.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ from mmbot.units import (
 )
 
 _INTERVAL_WHILE_SHUT_MS = 2_000
-# What cannot be read may be there again with the next copy, and a position in it is not known.
+# The next copy may be readable again, and a position in an unreadable market is not known.
 _INTERVAL_WHILE_UNREADABLE_MS = 30_000
 _RETRY_MS = 2_000
 # How many readings in a row may fail before nothing is quoted.
 _FAILURES_TOLERATED = 3
-# How long an event is kept after its close: later messages about it are ignored.
+# How long an event is kept after its close; later messages about it are ignored.
 _KEPT_MS = 14 * 24 * 3_600_000
 # The caches keep a listing for fifteen seconds, and a reading takes a moment.
 _OLDEST_COPY_MS = 20_000
@@ -87,12 +87,12 @@ class Listings:
         if service.exchange != shut:
             self._buffer.log("exchange.shut" if shut else "exchange.open", reason=event.shut)
         if service.exchange and not shut:
-            # The gap that a frame lost just before the pause leaves shows only with the next frame.
+            # A frame lost just before the pause leaves a gap that only the next frame reveals.
             self._market_data.renew_books(self._state.event_of_market)
         service.exchange = shut
-        # While a clock is off, the dates of the answers show when it is right again.
+        # While a clock is off, the dates of the answers show when it is correct again.
         soon = shut or service.clocks_off
-        # What the listing itself lacks shuts nothing, and is not asked for so often.
+        # A fault of the listing as a whole shuts no market, so it needs no shorter interval.
         series = self._state.settings.exchange.series
         unquoted = any(each.ticker != series for each in event.unreadable)
         usual = _INTERVAL_WHILE_UNREADABLE_MS if unquoted else self._state.intervals.listing_ms
@@ -109,7 +109,7 @@ class Listings:
                 self._state.forget(event_state)
 
     def _apply_unreadable(self, rows: Iterable[Unreadable]) -> None:
-        """Shut the events and markets that are listed and cannot be read, and tell of each once."""
+        """Shut the events and markets that are listed but unreadable, and log each once."""
         before, self._state.unreadable = (
             self._state.unreadable,
             {each.ticker: each.reason for each in rows},
@@ -131,7 +131,7 @@ class Listings:
             self.read_within(_INTERVAL_WHILE_SHUT_MS, now)
 
     def apply_fee_type(self, event: FeeTypeRead, now: Milliseconds) -> None:
-        """Apply the series' fee; have the listing read if that is another."""
+        """Apply the series' fee; have the listing read if it has changed."""
         if self.fees.apply_series(event.fee, now):
             self.read_within(_INTERVAL_WHILE_SHUT_MS, now)
         self.fees.update(now)
@@ -150,7 +150,7 @@ class Listings:
             self._state.service.exchange = ShutGate(Gate.LISTING_NOT_READ)
 
     def read_within(self, wait: Milliseconds, now: Milliseconds) -> None:
-        """Have the listing read in `wait` at the latest."""
+        """Have the listing read within `wait`."""
         self.due = now + wait if self.due is None else min(self.due, now + wait)
         self._buffer.wake_by(self.due)
 
@@ -171,7 +171,7 @@ class Listings:
         self.fees_due = now + self._state.intervals.fees_ms
 
     def _apply_event(self, event: ListedEvent, now: Milliseconds) -> list[Unreadable]:
-        """Apply what is listed of an event; return the markets whose strike leaves a doubt."""
+        """Apply the listing of an event; return the markets whose strike is in doubt."""
         before = self._state.events.get(event.ticker)
         known = {t: market.terms.strike for t, market in before.markets.items()} if before else {}
         doubts = [self._strike_doubt(each, known) for each in event.markets]
@@ -187,10 +187,10 @@ class Listings:
         return [doubt for doubt in doubts if doubt]
 
     def _strike_doubt(self, market: Market, known: Mapping[str, int]) -> Unreadable | None:
-        """Return why it is not known what a market pays on, if so.
+        """Return why a market's strike is in doubt, or `None`.
 
-        A strike never changes, an event has no two markets at one, a strike that no week can come
-        near is in thousands, say, or in millions, and the market's name says the same.
+        A strike never changes, no two markets of an event share one, and the market's name agrees
+        with it; a strike that no week can come near is probably in another unit, such as thousands.
         """
         before, strike = known.get(market.ticker), market.strike
         if not self._state.underlying.can_settle_near(strike):
@@ -257,7 +257,7 @@ class Listings:
             regridded=before.grid != terms.grid,
         )
         if before.active != terms.active:
-            # A pause cancels orders, and so does its end.
+            # Both a pause and its end cancel orders.
             for order in self._state.orders.of(terms.ticker):
                 if order.state is not OrderState.PLACING:
                     order.mark_unknown()
@@ -265,7 +265,7 @@ class Listings:
     # Settlement
 
     def _settled(self, event: MarketSettled, market: MarketState, now: Milliseconds) -> str | None:
-        """Apply a result, or its amendment; it is booked once every fill of the market is."""
+        """Apply a result or its amendment; it is booked once every fill of the market is."""
         if event.read and now < market.fresh_until:
             self.read_within(market.fresh_until - now, now)
             return None
@@ -288,13 +288,13 @@ class Listings:
         return event.ticker
 
     def book_results(self, now: Milliseconds) -> None:
-        """Book the results that came before all fills of the account were known."""
+        """Book the results that arrived before all fills of the account were known."""
         for event_state, market in self._state.markets():
             if market.result != market.settled:
                 self._book(event_state, market, now, final=market.final)
 
     def book_late_fills(self, now: Milliseconds) -> None:
-        """Book the settlements anew of markets whose fills have changed since."""
+        """Book settlements again in markets whose fills have changed since."""
         for event_state, market in self._state.markets():
             position = event_state.portfolio.position(market.ticker)
             if market.settled is not None and position != market.paid:

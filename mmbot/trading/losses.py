@@ -1,7 +1,7 @@
 """The day's loss so far: each event's P&L against its P&L at the start of the day.
 
-P&L counts fills and marks positions to fair value, so deposits and withdrawals do not enter it and
-manual trades do. Marks are recorded in the ledger as they change and restored from it at the start,
+P&L counts fills and marks positions to fair value, so it includes manual trades but not deposits
+and withdrawals. Marks are recorded in the ledger as they change and restored from it at the start,
 so that a restart does not erase a loss.
 """
 
@@ -19,7 +19,7 @@ _RECORDED_STEP = Money(10 * MONEY_PER_CENT)
 
 
 class PnlMark(msgspec.Struct, frozen=True):
-    """One event's P&L at the start of a day, and the latest one on that day."""
+    """One event's P&L at the start of a day, and its latest on that day."""
 
     day: dt.date
     event: str
@@ -35,20 +35,20 @@ class DailyLosses:
         self._recorded: dict[str, PnlMark] = {}
 
     def restore(self, marks: Iterable[PnlMark]) -> None:
-        """Restore the marks of earlier sessions; those of this one are newer and stay."""
+        """Restore the marks of earlier sessions, but keep those of this one, which are newer."""
         for mark in marks:
             self._marks.setdefault(mark.event, mark)
             self._recorded.setdefault(mark.event, mark)
 
     def start(self, day: dt.date, event: str) -> Money:
-        """Return an event's P&L at the start of `day`; one without a mark began it at zero."""
+        """Return an event's P&L at the start of `day`; zero if it has no mark."""
         mark = self._marks.get(event)
         if mark is None:
             return Money(0)
         return mark.start if mark.day == day else mark.latest
 
     def mark(self, day: dt.date, event: str, pnl: Money) -> PnlMark | None:
-        """Update an event's P&L; return its mark if that has to be recorded."""
+        """Update an event's P&L; return its mark if it has to be recorded."""
         mark = self._marks[event] = PnlMark(day, event, self.start(day, event), pnl)
         recorded = self._recorded.get(event)
         if recorded and recorded.day == day and abs(recorded.latest - pnl) < _RECORDED_STEP:

@@ -34,7 +34,7 @@ class MarketData:
         self._buffer = buffer
 
     def book_changed(self, market: MarketState, event: BookChanged, now: Milliseconds) -> bool:
-        """Change one level of a market's book if that is trusted; return whether it was."""
+        """Change one level of a market's book if the book is trusted; return whether it was."""
         if market.book is None:
             return False
         market.book_at = now
@@ -47,9 +47,9 @@ class MarketData:
         return True
 
     def absorb(self, event: BookChanged, now: Milliseconds) -> bool:
-        """Change one level of a book if nothing follows from it; return whether it was changed.
+        """Change one level of a book if nothing follows from that; return whether it was changed.
 
-        Most changes are such: this is asked before anything else.
+        This is tried first, as it suits most changes.
         """
         event_state = self._state.event_of_market.get(event.ticker)
         if event_state is None:
@@ -69,7 +69,7 @@ class MarketData:
         return True
 
     def book_replaced(self, event: BookReplaced, now: Milliseconds) -> _Tickers:
-        """Replace a whole book; return its market, unless the copy holds nothing new."""
+        """Replace a whole book; return its market, unless the snapshot holds nothing new."""
         event_state = self._state.event_of_market.get(event.ticker)
         if event_state is None:
             return ()
@@ -87,7 +87,7 @@ class MarketData:
     def _is_known(
         self, copy: BookReplaced, event_state: EventState, market: MarketState, now: Milliseconds
     ) -> bool:
-        """Return whether a copy equals the known book, and no review of its market is due."""
+        """Return whether a snapshot equals the known book, and no review of its market is due."""
         calm, book = market.calm, market.book
         return (
             calm is not None
@@ -104,14 +104,14 @@ class MarketData:
         self._buffer.log("book.distrusted", "warning", market=ticker, reason=reason)
 
     def renew_books(self, tickers: Iterable[str]) -> None:
-        """Drop these books until they are replaced, and ask for new snapshots."""
+        """Drop these books until they are replaced, and request new snapshots."""
         renewed = tuple(tickers)
         for ticker in renewed:
             self._state.market(ticker).book = None
         self._buffer.add(RepairBooks(renewed))
 
     def stream_changed(self, event: StreamEvent) -> _Tickers:
-        """Handle a connection that is up, lost or late, or books with a gap."""
+        """Apply a change of the connection (up, lost, late), or a gap in books."""
         match event:
             case BooksDistrusted():
                 return self._books_distrusted(event)
@@ -137,7 +137,7 @@ class MarketData:
         return tickers
 
     def _stream_lost(self) -> None:
-        """Drop every book; positions and orders have to be read again."""
+        """Drop every book, and have the account read again before anything is quoted."""
         service = self._state.service
         if service.streaming:
             self._buffer.log("stream.lost", "warning", live_orders=len(self._state.orders))
@@ -147,7 +147,7 @@ class MarketData:
 
 
 def _holds(calm: Calm, event_state: EventState, now: Milliseconds) -> bool:
-    """Return whether a book may still change there without consequence."""
+    """Return whether `calm` is still valid."""
     return (
         now < calm.until
         and event_state.priced is calm.priced

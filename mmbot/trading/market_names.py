@@ -1,4 +1,4 @@
-"""What the names of markets say, and markets as a person names them: by a part of a ticker."""
+"""Market names: the strike in a ticker, and markets named by a person by part of their ticker."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _STRIKE = re.compile(r"[A-Z]+(\d+\.\d+)")
 
 
 def contradicts_name(ticker: str, strike: int) -> bool:
-    """Return whether a ticker names a strike by a decimal number, and by other digits than it has.
+    """Return whether a ticker has a decimal number whose digits differ from the strike's.
 
-    What the number is in, such as millions, does not matter.
+    Its unit, such as millions, does not matter.
     """
     named = _STRIKE.fullmatch(ticker.rpartition("-")[2])
     return named is not None and _digits(named[1]) != _digits(str(strike))
@@ -27,12 +27,12 @@ def _digits(number: str) -> str:
 
 
 def named_market(text: str, known: Collection[str]) -> str:
-    """Return the market that is meant by `SERIES-26APR19-A2.40`, `A2.40`, `2.40` or `26APR19-A2.4`.
+    """Return the market meant by `SERIES-26APR19-A2.40`, `A2.40`, `2.40` or `26APR19-A2.4`.
 
-    A whole last part, with or without its letter, is preferred to other parts.
+    A match of the whole last part, with or without its letter, takes precedence.
 
     Raises:
-        BadInput: None of the known markets is meant, or several are.
+        BadInput: It matches none of the known markets, or several.
     """
     wanted = text.strip().upper()
     last_parts = {ticker: ticker.upper().rpartition("-")[2] for ticker in known}

@@ -17,9 +17,9 @@ from mmbot.units import Count, Milliseconds, Money, Price
 
 
 class PricingInputs(msgspec.Struct, frozen=True):
-    """What an event's quote limits were made from, and when.
+    """What an event's quote limits were computed from, and when.
 
-    It may use `cash` of the account's.
+    `cash` is what the event may use of the account's cash.
     """
 
     at: Milliseconds
@@ -33,10 +33,10 @@ class PricingInputs(msgspec.Struct, frozen=True):
 
 
 class Calm(msgspec.Struct, frozen=True, gc=False):
-    """Where a market's book may change, and nothing follows.
+    """The part of a market's book in which changes have no consequence.
 
-    Levels behind both of these prices decide neither the best prices of others nor the mid, and
-    until then no pricing is due that a change of this book alone could bring about.
+    Levels behind `bid` and `ask` affect neither the best prices of others nor the mid, and before
+    `until` a change of this book alone cannot make a pricing due.
     """
 
     bid: Price
@@ -52,25 +52,25 @@ class MarketState(msgspec.Struct):
     Attributes:
         terms: What the exchange lists.
         book: The book, while it is trusted.
-        book_at: When a message about the book came last.
+        book_at: When the last message about the book arrived.
         top: The best prices of others, as last read from the book.
-        calm: Where the book may change without consequence; `None` if that is not known.
+        calm: Where the book may change without consequence; `None` if not known.
         quote_limits: The highest prices and the sizes, once the event has been priced.
-        bounds: What its latest quotes had to keep to; they hold until anything in them changes.
-        market_mid: The midpoint of the book, now or lately.
-        held_until: Until when no new order is sent, and `held_by` why.
+        bounds: The bounds of its latest quotes; valid until one of their inputs changes.
+        market_mid: The midpoint of the book, live or recent.
+        held_until: Until when no new order is sent; `held_by` says why.
         held_by: The gate of the latest hold.
-        post_only_refusals: How many places in a row were refused because they would have crossed.
+        post_only_refusals: How many places in a row were refused because they would cross.
         result: What YES pays, once that is known.
-        settled: The same, once it is booked for the position `paid`.
-        paid: The position that was paid for.
-        final: Whether nothing amends the result any more.
+        settled: The same, once it is booked.
+        paid: The position for which the settlement was booked.
+        final: Whether the result can no longer be amended.
         fresh_until: Until when the stream's statements on this market outrank any reading.
-        sampled: For each moment, at how many published days it was sampled last.
-        shut_gate: Why it is not quoted, or `None`.
-        contradiction: How the books of its position contradict each other; empty if they agree.
-        unread_fills: Which of our fills here, or of our position, could not be read.
-        unread_terms: What of the market was listed last and could not be read.
+        sampled: For each moment, the days published at the last sample.
+        shut_gate: Why the market is not quoted, or `None`.
+        contradiction: How the records of its position disagree; empty if they agree.
+        unread_fills: Why our fills or position here are not known; empty if they are.
+        unread_terms: What could not be read of its latest listing; empty if all could.
     """
 
     terms: Market
@@ -97,7 +97,7 @@ class MarketState(msgspec.Struct):
 
     @property
     def unreadable(self) -> str:
-        """What of it cannot be read, so that it is not quoted; empty if all can."""
+        """What cannot be read of the market, so that it is not quoted; empty if all can."""
         if self.terms.decided and self.result is None:
             return "it is decided, and what it pays cannot be read"
         return self.unread_terms or self.terms.unreadable or self.unread_fills
@@ -114,10 +114,10 @@ class MarketState(msgspec.Struct):
 
     @property
     def reason(self) -> str:
-        """Why it is not quoted, as log, status and JSON show it; empty if it is."""
+        """Why it is not quoted, as shown by log, status and JSON; empty if it is."""
         return self.shut_gate.text if self.shut_gate else ""
 
     def hold(self, until: Milliseconds, gate: Gate) -> None:
-        """Hold new orders back until then, unless a longer hold is in force."""
+        """Hold new orders until then, unless a longer hold is in force."""
         if until > self.held_until:
             self.held_until, self.held_by = until, gate

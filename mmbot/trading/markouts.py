@@ -2,8 +2,8 @@
 
 A view is a market's belief, mid and fair value. One is taken at each fill, and again a second, a
 minute and an hour later and after the next count (markouts); and one of every market, filled or
-not, at the beginning and at the end of each number of published days (samples). A view that could
-not be taken at its time is not taken at all, so that none is ever made up.
+not, at the beginning and the end of each number of days published (samples). A view that cannot be
+taken in time is dropped, so that none is ever made up.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from mmbot.trading.state import TradingState
 from mmbot.trading.values import Fill
 from mmbot.units import Milliseconds
 
-# A fill reported later than this has no view.
+# A fill reported later than this gets no view.
 _REPORTED_WITHIN_MS = 5_000
 _HORIZONS_MS: tuple[tuple[Horizon, Milliseconds], ...] = (
     ("1s", 1_000),
@@ -39,13 +39,13 @@ _HORIZONS_MS: tuple[tuple[Horizon, Milliseconds], ...] = (
 )
 # A markout that would be taken later than this is dropped.
 _LATE_MS = 1_000
-# How long, by the calendar, the market may digest a count before the markout.
+# How long, in calendar time, the market may digest a count before the markout.
 _DIGESTION_MS = 60_000
-# The last sample at a number of published days is taken this long before it ends.
+# The last sample at a number of days published is taken this long before the next may be out.
 _BEFORE_THE_END_MS = 2_000
-# First samples are looked for no more often than this.
+# The least time between two searches for first samples.
 SAMPLING_INTERVAL_MS: Final[Milliseconds] = 1_000
-# The most markouts pending at once, of each kind; further fills have none.
+# The most pending markouts of each kind; further fills get none.
 _MOST_PENDING = 10_000
 
 
@@ -82,8 +82,8 @@ class Markouts:
     ) -> RecordFill:
         """Return the record of a fill with its view, and schedule its markouts."""
         if abs(now - fill.at) > _REPORTED_WITHIN_MS:
-            # Nothing is quoted between a release and its count: the count of every release before
-            # the fill was in the belief.
+            # Nothing is quoted between a release and its count, so the belief had the counts of all
+            # releases before the fill.
             days_published = bisect_right(event_state.releases, fill.at)
             return RecordFill(fill, days_published, confirmed=confirmed)
         for horizon, wait in _HORIZONS_MS:
@@ -96,9 +96,9 @@ class Markouts:
         return RecordFill(fill, days_published, view, confirmed)
 
     def belief_updated(self, event_state: EventState, now: Milliseconds) -> None:
-        """Schedule the markouts of fills whose next count is in an event's new belief.
+        """Schedule the markouts of fills whose next count is in the event's new belief.
 
-        The first samples with it are looked for once it is in the prices.
+        First samples with the belief are taken once it is priced in.
         """
         self._buffer.wake_by(now + SAMPLING_INTERVAL_MS, ONLY_VIEWS)
         for _ in range(len(self._awaiting_count)):

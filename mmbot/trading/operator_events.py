@@ -12,7 +12,7 @@ from mmbot.units import Milliseconds
 
 
 class SettingsChanged(msgspec.Struct, frozen=True, tag=True):
-    """The operator put other settings in force."""
+    """New settings are in force."""
 
     settings: Settings
 
@@ -35,13 +35,13 @@ class MarketsPaused(msgspec.Struct, frozen=True, tag=True):
 
 
 class CountsMissing(msgspec.Struct, frozen=True, tag=True):
-    """The days that the operator declared to get no count, and for which none has come."""
+    """The days declared by the operator to get no count, and for which none has come."""
 
     days: tuple[dt.date, ...]
 
 
 class Stopping(msgspec.Struct, frozen=True, tag=True):
-    """The bot has to cancel its orders and end."""
+    """The bot has to cancel its orders and stop."""
 
 
 OperatorEvent: TypeAlias = (

@@ -1,7 +1,7 @@
-"""One order of ours: what is known of it, and how that changes.
+"""One of our orders: its known state, and how that changes.
 
-The exchange's messages may come in any order, late or twice: the filled count only rises, and one
-table says which state follows from what happened.
+The exchange's messages may arrive late, twice or out of order: the filled count only rises, and
+one table gives the state that follows from each cause.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from mmbot.trading.quoting import Quote
 from mmbot.trading.values import OrderReport, Side
 from mmbot.units import Count, Milliseconds, Price
 
-# How long an order of an earlier session may wait until this one knows enough to judge it: it has
-# been unattended for longer than that already.
+# How long an order of an earlier session is left alone until this one can judge it; it was
+# unattended for longer before that.
 _SPARED_MS = 5_000
 
 
 class OrderState(enum.StrEnum):
-    """What is known of an order; the value is what log and explanations show."""
+    """What is known of an order; the value is shown in log and explanations."""
 
     # The place is not answered yet.
     PLACING = "placing"
-    # The exchange has it, and no write is under way.
+    # The exchange has it, and no write is in flight.
     RESTING = "resting"
-    # That write is not answered yet.
+    # This write is not answered yet.
     RENEWING = "renewing"
     DECREASING = "decreasing"
     CANCELLING = "cancelling"
@@ -38,14 +38,14 @@ class OrderState(enum.StrEnum):
     # It is over, but fills that the exchange has counted are not booked yet.
     AWAITING_FILLS = "awaiting_fills"
 
-    # An enum's own is several times slower, and states are looked up all the time.
+    # The default of enums is several times slower, and states are looked up all the time.
     __hash__ = str.__hash__
 
 
 class OrderCause(enum.Enum):
     """What changes an order's state."""
 
-    # A place was applied, or a report settles that the order rests.
+    # A place was applied, or a report shows that the order rests.
     CONFIRMED = enum.auto()
     CANCEL_SENT = enum.auto()
     DECREASE_SENT = enum.auto()
@@ -58,7 +58,7 @@ class OrderCause(enum.Enum):
     OUTCOME_UNKNOWN = enum.auto()
     # It is over before all of its fills are booked.
     ENDED_UNBOOKED = enum.auto()
-    # A reading of the account lists it as resting, long after it was taken for over.
+    # A reading of the account lists it as resting, long after it was thought to be over.
     LISTED_AGAIN = enum.auto()
 
     # As with states.
@@ -66,7 +66,7 @@ class OrderCause(enum.Enum):
 
 
 _S, _C = OrderState, OrderCause
-# Answers to changes may be late, so that each is allowed in every state; most leave a state as it
+# Answers to changes may be late, so each is allowed in every state, and most leave the state as it
 # is. A confirmation is applied only to an order that needs one, and a change is sent only for a
 # resting order.
 _TRANSITIONS: Final[Mapping[OrderCause, Mapping[OrderState, OrderState]]] = MappingProxyType(
@@ -84,43 +84,43 @@ _TRANSITIONS: Final[Mapping[OrderCause, Mapping[OrderState, OrderState]]] = Mapp
         _C.LISTED_AGAIN: {_S.AWAITING_FILLS: _S.UNKNOWN},
     }
 )
-# States in which the exchange is asked for an order, or for its fills.
+# States in which the exchange is queried for an order or its fills.
 _QUERIED: Final = frozenset({_S.UNKNOWN, _S.AWAITING_FILLS})
-# By itself, as what is left of an order is asked all the time, and an enum's members are slow.
+# A name of its own, as looking up an enum's member is slow and `remaining` is read all the time.
 _AWAITING_FILLS: Final = _S.AWAITING_FILLS
 _NOTHING: Final = Count(0)
 
 
 class InvalidTransition(Exception):
-    """An order is in a state in which this cannot happen: a bug."""
+    """A cause that is impossible in the order's state: a bug."""
 
 
 class Order(msgspec.Struct):
-    """One order of ours.
+    """One of our orders.
 
     Attributes:
-        client_id: The id that we gave it.
+        client_id: Our id.
         ticker: Its market.
         side: Its side, in YES.
         price: Its price, in YES.
-        count: What is filled of it and what rests, together: decreases lower it, nothing raises it.
+        count: The filled and the resting contracts together: decreases lower it, nothing raises it.
         expires: When it expires at the exchange.
         placed_at: When it was sent, or found.
         order_id: The exchange's id; empty until it is known.
         group: Its order group; empty if it is in none.
         state: What is known of it; only `change` sets it.
         filled: The highest filled count that any message stated.
-        booked: How much of that has arrived as fills.
-        queried_at: When the exchange was last queried for it.
+        booked: How much of `filled` has arrived as fills.
+        queried_at: When it was last queried.
         queries: How often it was queried since its outcome became unknown.
-        cancel_after: A refused cancel is not sent again before then.
-        change_after: A refused renewal or decrease is not sent again before then.
-        spared_until: Until when it is kept if this session cannot judge it yet.
+        cancel_after: When a refused cancel may be sent again.
+        change_after: When a refused renewal or decrease may be sent again.
+        spared_until: Until when it is kept while this session cannot judge it.
         reported: Whether the stream has reported it.
-        over_since: Since when it is over, if it is.
-        off_book: Whether the stream has shown that nothing of it is in the book any more.
-        kept_for: The quote for which it was kept when it was last judged, if it was.
-        kept_until: When the clock alone may lead to another judgement.
+        over_since: Since when it is over; 0 if it is not.
+        off_book: Whether the stream has shown that nothing of it is left in the book.
+        kept_for: The quote for which it was kept at its last review; `None` if it was not.
+        kept_until: When the clock alone may change that decision.
     """
 
     client_id: str
@@ -147,10 +147,10 @@ class Order(msgspec.Struct):
     kept_until: Milliseconds = 0
 
     def change(self, cause: OrderCause) -> None:
-        """Go to the state that follows from `cause`.
+        """Change to the state that follows from `cause`.
 
         Raises:
-            InvalidTransition: It cannot happen to an order in this state.
+            InvalidTransition: The cause is impossible in this state.
         """
         after = _TRANSITIONS[cause].get(self.state)
         if after is None:
@@ -165,7 +165,7 @@ class Order(msgspec.Struct):
 
     @property
     def remaining(self) -> Count:
-        """What may still rest in the book."""
+        """The contracts that may still rest in the book."""
         if self.state is _AWAITING_FILLS:
             return _NOTHING
         if not self.filled:

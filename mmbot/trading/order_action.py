@@ -1,4 +1,4 @@
-"""What to do about a resting order, given the quote that is wanted on its side."""
+"""What to do about a resting order, given the wanted quote on its side."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def order_action(
 ) -> OrderAction:
     """Return what to do about a resting order when `wanted` is the quote for its side.
 
-    `renewal` is when it is to be renewed.
+    `renewal` is when it is due to be renewed.
     """
     if wanted is None or not wanted.allows(order.price):
         return "cancel"
@@ -31,8 +31,8 @@ def order_action(
     if rested and (off_price or 2 * remaining < wanted.count):
         return "cancel"
     if remaining > wanted.most or (rested and remaining > 2 * wanted.count):
-        # A decrease keeps the queue position; where no size is wanted, or shortly after a refused
-        # decrease, the whole order is cancelled.
+        # A decrease keeps the queue position. If no size is wanted, or a decrease was just refused,
+        # the whole order is cancelled.
         smaller = wanted.count and now >= order.change_after
         return "decrease" if smaller else "cancel"
     return "renew" if now >= renewal else "keep"
@@ -41,8 +41,8 @@ def order_action(
 def renewal_due(order: Order, lifetimes: OrderSettings, last_expiry: Milliseconds) -> Milliseconds:
     """Return when half of an order's lifetime is over.
 
-    Where it lives until the last expiry that its market allows, it is due only then: nothing could
-    make it live longer.
+    An order that has the last expiry its market allows cannot be extended: its renewal is due only
+    at its expiry.
     """
     if order.expires >= last_expiry:
         return order.expires

@@ -1,9 +1,9 @@
-"""Our order groups: the exchange's own limit on how fast our orders may fill.
+"""Our order groups: the exchange's limit on how fast our orders may fill.
 
-All our orders on a shard are in one group. When more of it trades in fifteen seconds than its cap
-allows, the exchange cancels every order in it and takes no more until the group is reset. Nothing
-is quoted without a group; a triggered one is reset after a pause, long enough for the operator or
-a new belief to react.
+All our orders on a shard are in one group. If more contracts of it fill in fifteen seconds than its
+cap, the exchange cancels every order in it and accepts none until the group is reset. Nothing is
+quoted without a group; a triggered one is reset after a pause that gives the operator or a new
+belief time to react.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class OrderGroups:
                 assert_never(event)
 
     def request_missing(self, now: Milliseconds) -> None:
-        """Request each group that is missing, and the reset of each whose pause is over."""
+        """Request each missing group, and the reset of each triggered one whose pause is over."""
         if self._state.service.stopping:
             return
         for shard in self._state.shards.values():
@@ -63,7 +63,7 @@ class OrderGroups:
                 self.ensure(shard.index)
 
     def ensure(self, index: int) -> None:
-        """Request a shard's group, unless a request is under way."""
+        """Request a shard's group, unless a request is in flight."""
         shard = self._state.shard(index)
         if not shard.requested:
             shard.requested = True
@@ -127,7 +127,7 @@ class OrderGroups:
             self._buffer.log("group.reset", shard=shard.index, group=shard.group)
 
     def _mark_orders_unknown(self, shard: ShardState) -> None:
-        """Mark the shard's orders unknown: only the exchange knows what filled before."""
+        """Mark the shard's orders unknown: only the exchange knows what filled before that."""
         for ticker in self._state.on_shard(shard.index):
             for order in self._state.orders.of(ticker):
                 if order.state is not OrderState.PLACING:
@@ -135,5 +135,5 @@ class OrderGroups:
 
 
 def _drop_group(shard: ShardState, now: Milliseconds) -> None:
-    """Drop a shard's group; another can be requested at once, whatever is under way."""
+    """Drop a shard's group; another can be requested at once, whatever is in flight."""
     shard.group, shard.triggered, shard.requested, shard.due = "", False, False, now

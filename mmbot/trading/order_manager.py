@@ -1,9 +1,9 @@
-"""Own orders: applies answers, reports and fills to them.
+"""Applies answers, reports and fills to own orders.
 
-The messages of one order may come in any order, twice, or not at all: a fill before the answer to
-the place that it belongs to, an answer after the order is over. A write without an answer leaves
-its order unknown; until the exchange has been queried, other orders of that market may be
-cancelled, but nothing is placed, renewed or decreased there.
+The messages about an order may come in any order, twice or not at all: a fill before the answer to
+its place, an answer after the order is over. A write without an answer leaves its order unknown;
+until the exchange has been queried, other orders of that market may be cancelled, but nothing is
+placed, renewed or decreased there.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ from mmbot.trading.state import TradingState
 from mmbot.trading.values import CLIENT_ID_PREFIX, OrderReport, event_of
 from mmbot.units import Count, Milliseconds, format_count, format_price
 
-# An order that the exchange does not know this long after it was sent never arrived.
+# An order that the exchange does not know this long after its place never arrived.
 _ABSENT_AFTER_MS = 15_000
-# An answer about an order may be older than what the stream has told by this much.
+# An answer about an order may be this much older than what the stream has reported.
 _ANSWERS_BEHIND_MS = 2_000
-# A reading of the account may be older than an order's own answer by this much.
+# A reading of the account may be this much older than an order's own answer.
 _READING_LAG_MS = 5_000
-# Of how many orders it is remembered what the log was told.
+# For how many orders the logged reason is remembered.
 _MOST_TOLD = 1_000
 
 
 class OrderManager:
-    """Applies messages to our orders; each method returns the market to review, if there is one."""
+    """Applies messages to our orders; each method returns the market to review, if any."""
 
     def __init__(
         self,
@@ -62,11 +62,11 @@ class OrderManager:
         self._refusals = refusals
         self._fills = fills
         self._echoes = echoes
-        # Whether a report has ended an order that was neither filled nor to be cancelled.
+        # Whether a report ended an order that was neither filled nor being cancelled.
         self.end_in_doubt = False
-        # What the log was told of each order that is stray or cannot be read.
+        # The reason logged last for each order that is stray or cannot be read.
         self._told: dict[str, str] = {}
-        # Queries that failed since one was answered, and the orders they were for.
+        # Queries that failed since the last answered one, and their orders.
         self._failed_queries = 0
         self._queried_in_vain: set[str] = set()
 
@@ -95,7 +95,7 @@ class OrderManager:
             case _:
                 order = self._state.orders.get(event.client_id)
                 if order is None:
-                    # Where a cancel may not have arrived, only a report says that it is over.
+                    # The cancel may not have arrived, so only a report says that the order is over.
                     self.end_in_doubt |= isinstance(event, WriteUnknown)
                     return None
                 self._answered(order, event, now)
@@ -108,7 +108,7 @@ class OrderManager:
         self._echoes.order_reported(client_id)
 
     def _query_failed(self, event: OrderQueryFailed) -> None:
-        """Log the first failure of a row; how many there were is logged with its end."""
+        """Log the first of several failures in a row; their number is logged at the end."""
         if not self._failed_queries:
             self._buffer.log(
                 "order.look_up_failed",
@@ -138,8 +138,8 @@ class OrderManager:
                 order.change(OrderCause.RENEWED)
                 order.expires = max(order.expires, event.expires)
             case OrderDecreased():
-                # The answer does not say what was filled before; a renewal has to name the whole
-                # count, so the order is queried unless a report has said it.
+                # The answer does not say what filled before, and a renewal must state the whole
+                # count: the order is queried unless a report has shown it.
                 applied = order.remaining <= event.remaining
                 order.change(OrderCause.DECREASED if applied else OrderCause.OUTCOME_UNKNOWN)
             case WriteRefused():
@@ -167,7 +167,7 @@ class OrderManager:
     # Reports
 
     def apply_report(self, report: OrderReport, now: Milliseconds, *, queried: bool) -> str | None:
-        """Apply a report; an order of ours that is not known is one of an earlier session."""
+        """Apply a report; an unknown order with our prefix is one of an earlier session."""
         if not report.client_id.startswith(CLIENT_ID_PREFIX):
             return None
         event_state = self._state.event_of_market.get(report.ticker)
@@ -179,10 +179,10 @@ class OrderManager:
         if order is None:
             return self._adopt(report, now)
         if report.filled > order.count and not queried:
-            # No order is filled beyond its size: only the exchange's answer is believed in that.
+            # No order fills beyond its size: only the answer to a query is believed on that.
             order.mark_unknown()
             return order.ticker
-        # A report on the stream may be older than the last write: it settles only that the order
+        # A report on the stream may be older than the last write: it only proves that the order
         # reached the exchange.
         doubtful = report.status == "unknown"
         answered = queried and order.state is OrderState.UNKNOWN and not doubtful
@@ -230,11 +230,11 @@ class OrderManager:
                 order.mark_unknown()
 
     def revive(self, reports: Iterable[OrderReport], now: Milliseconds) -> bool:
-        """Have orders queried that a reading of the account lists although they are over here.
+        """Have orders queried that a reading of the account lists although we think they are over.
 
-        The lists lag: what ended a moment ago may still be listed. Return whether one is, so that
-        only another reading can tell. One that is over by a fill which no list has confirmed is
-        cancelled, as it is not known to be over.
+        The lists lag, so an order that ended a moment ago may still be listed. Return whether there
+        is one that only another reading can decide on. An order that is over only because of a fill
+        that no list confirms is cancelled, as it may still rest.
         """
         in_doubt = False
         for report in reports:
@@ -273,10 +273,10 @@ class OrderManager:
     def apply_unreadable(
         self, event: OrderUnreadable, now: Milliseconds, *, listed: bool
     ) -> str | None:
-        """Query an order of ours of which something unreadable was said, or cancel an unknown one.
+        """Query a live order after an unreadable statement on it; cancel one that is not known.
 
-        What is said on the stream of an order that is over may be late; a list is not, beyond its
-        lag.
+        Ignore a statement on an order that is over if it may be late: on the stream at any time,
+        in a list within its lag.
         """
         orders = self._state.orders
         order, since = orders.get(event.client_id), orders.over_since(event.client_id)
@@ -290,7 +290,7 @@ class OrderManager:
         return None
 
     def cancel_strays(self, reports: Iterable[OrderReport], now: Milliseconds) -> bool:
-        """Cancel our orders that rest in markets that are not known; return whether there are."""
+        """Cancel our orders in markets that are not known; return whether there are any."""
         strays = [each for each in reports if each.ticker not in self._state.event_of_market]
         strays = [each for each in strays if each.client_id.startswith(CLIENT_ID_PREFIX)]
         for report in strays:
@@ -308,7 +308,7 @@ class OrderManager:
             self._buffer.add(Cancel(client_id, order_id, ticker, shard))
 
     def _tell(self, name: str, client_id: str, ticker: str, reason: str) -> None:
-        """Tell the log of an order, once for each reason."""
+        """Log a warning about an order, once for each reason."""
         if self._told.get(client_id) == reason:
             return
         if len(self._told) >= _MOST_TOLD:
@@ -317,7 +317,7 @@ class OrderManager:
         self._buffer.log(name, "warning", market=ticker, client_order_id=client_id, reason=reason)
 
     def _absent(self, event: OrderAbsent, now: Milliseconds) -> str | None:
-        """Drop an order that the exchange does not know, unless its place may be under way."""
+        """Drop an order that the exchange does not know, unless its place may still arrive."""
         order = self._state.orders.get(event.client_id)
         if order is None or order.state is not OrderState.UNKNOWN:
             return None
@@ -342,7 +342,7 @@ class OrderManager:
             )
 
     def log_dropped(self) -> None:
-        """Tell the log of each order that is over now."""
+        """Log each order that has ended."""
         for order in self._state.orders.take_dropped():
             self._buffer.log(
                 "order.over",

@@ -1,4 +1,4 @@
-"""Queries for orders whose state only the exchange knows, as often as the read tokens allow."""
+"""Queries orders whose state only the exchange knows, as often as the read tokens allow."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from mmbot.units import Milliseconds
 
 # The wait after a query for an order: twice the first of these, then doubling up to the second.
 _FIRST_WAIT_MS, _LONGEST_WAIT_MS = 250, 8_000
-# After so many readings for fills that an order is said to have had, it is queried whether it had.
+# After this many readings that lack an order's fills, the order is queried: it may not have any.
 _FILLS_DOUBTED = 5
-# An order may outlive its expiry by this much, as the clocks may differ.
+# An order may outlive its expiry by this much, as clocks differ.
 _EXPIRY_GRACE_MS = 2_000
-# The tokens of a query by the exchange's id, and through the list of all orders.
+# The tokens for a query by the exchange's id, and for one through the list of all orders.
 _QUERY_COST, _SEARCH_COST = 2.0, 10.0
-# The tokens left for reading account and listing: both at once, of a page each.
+# The tokens reserved for reading account and listing at once, a page each.
 _READING_RESERVE = 100.0
 
 _QUERIED = frozenset({OrderState.UNKNOWN, OrderState.AWAITING_FILLS})
@@ -35,8 +35,8 @@ class OrderQueries:
     def query_unknown(self, now: Milliseconds) -> None:
         """Query the exchange for every unknown order whose query is due.
 
-        One reading of the account fetches the fills that all orders await; an order whose fills
-        stay away is queried as well.
+        One reading of the account fetches the fills that orders await; an order whose fills do not
+        arrive is queried as well.
         """
         fills_due = False
         for order in self._state.orders:
@@ -45,7 +45,7 @@ class OrderQueries:
                 continue
             awaiting_fills = order.state is OrderState.AWAITING_FILLS
             if awaiting_fills and not order.queries:
-                # Its fills are most likely under way on the stream: wait once before reading.
+                # Its fills are most likely about to arrive on the stream: wait once before reading.
                 order.queried_at, order.queries = now, 1
             if now >= _next_query(order):
                 if awaiting_fills:
@@ -70,7 +70,7 @@ class OrderQueries:
             self._buffer.wake_by(overdue)
 
     def _query(self, order: Order, now: Milliseconds) -> bool:
-        """Query an order if the tokens allow it; else ask to be woken when they do."""
+        """Query an order if the tokens allow it; if not, request a wake for then."""
         reads = self._state.budget.reads
         cost = _QUERY_COST if order.order_id else _SEARCH_COST
         if not reads.spend(cost, now, reserve=min(_READING_RESERVE, reads.capacity - cost)):
@@ -81,7 +81,7 @@ class OrderQueries:
 
 
 def _next_query(order: Order) -> Milliseconds:
-    """Return when an order may be queried again: at once, then after ever longer waits."""
+    """Return when an order may be queried: at once, then after ever longer waits."""
     if not order.queries:
         return order.queried_at
     return order.queried_at + min(_FIRST_WAIT_MS << min(order.queries, 10), _LONGEST_WAIT_MS)

@@ -1,7 +1,7 @@
-"""Sending what a review of markets wants changed, as far as the tokens allow.
+"""Sends the order writes that a review of markets wants, as far as the tokens allow.
 
 Cancels come first, the most dangerous order first, then decreases, renewals and places. Nothing is
-queued: for what the tokens do not allow, the engine is woken when they will.
+queued: what the tokens do not allow is reviewed again when they do.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _DANGER: Final = attrgetter("danger")
 
 
 class Writes(msgspec.Struct):
-    """What a review wants written; a decrease with the contracts that are to remain."""
+    """The writes that a review wants; a decrease has the contracts that are to remain."""
 
     cancels: list[WantedCancel] = []
     decreases: list[tuple[Order, Count]] = []
@@ -182,7 +182,7 @@ class OrderWriter:
         self._log("order.place", order, fair=place.market.fair, **charged)
 
     def _pay(self, cost: float, reserve: float = 0.0) -> bool:
-        """Spend tokens for a write if that leaves `reserve`; else ask to be woken when it does."""
+        """Spend tokens for a write if that leaves `reserve`; if not, request a wake for then."""
         budget = self._state.budget
         if budget.spend(cost, self._now, reserve=reserve):
             return True
@@ -192,9 +192,9 @@ class OrderWriter:
         return False
 
     def _cancel_reserve(self) -> float:
-        """Return the tokens kept back for cancelling every order and one more.
+        """Return the tokens kept for cancelling every order and one more.
 
-        Never so many that a full bucket could not pay for a place, a renewal or a decrease.
+        Capped so that a full bucket can still pay for a place, a renewal or a decrease.
         """
         budget = self._state.budget
         reserve = budget.cancel_cost * (len(self._state.orders) + 1)
@@ -215,7 +215,7 @@ class OrderWriter:
 
 
 def expiry(state: TradingState, market: MarketState, now: Milliseconds) -> Milliseconds:
-    """Return the expiry of an order sent now, in whole seconds as the exchange has it."""
+    """Return the expiry of an order sent now, in whole seconds as the exchange requires."""
     return min((now + state.settings.orders.lifetime) // 1000 * 1000, last_expiry(market))
 
 

@@ -1,6 +1,6 @@
-"""Our orders, by their ids and by market, and those that were over lately.
+"""Our orders, by id and by market, and those that ended recently.
 
-The exchange's messages may come in any order, late or twice: an order that is over stays over.
+The exchange's messages may arrive late, twice or out of order: an order that is over stays over.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from mmbot.trading.order import Order, OrderCause, OrderState, adopted_order
 from mmbot.trading.values import Fill, OrderReport, Side
 from mmbot.units import Count, Milliseconds, Price
 
-# How many orders that are over are remembered, so that a late message cannot revive one. A week
-# of quoting makes a few thousand; messages are late by seconds.
+# How many ended orders are remembered, so that a late message cannot revive one. A week of quoting
+# makes a few thousand; messages are late by seconds.
 _REMEMBERED = 4096
-# How long the stream may be behind the answer to a cancel, in taking the order out of the book.
+# How long after the answer to a cancel the stream may still show the order in the book.
 _LEAVING_MS = 2_000
 _NO_ORDERS: Final[Mapping[str, Order]] = MappingProxyType({})
 
 
 class _Leaving(NamedTuple):
-    """The part of a level that a cancelled order had, and until when it may be shown."""
+    """A cancelled order's part of a level, and until when the book may show it."""
 
     side: Side
     price: Price
@@ -43,13 +43,13 @@ class OwnOrders:
         self._orders: dict[str, Order] = {}
         self._by_ticker: dict[str, dict[str, Order]] = {}
         self._by_order_id: dict[str, Order] = {}
-        # What cancelled orders may still have in the book, by market and client id.
+        # What the book may still show of cancelled orders, by market and client id.
         self._leaving: dict[str, dict[str, _Leaving]] = {}
-        # The client ids of the latest orders, by the exchange's ids, whether they are over or not.
+        # The client ids of the latest orders, over or not, by the exchange's ids.
         self._client_ids: OrderedDict[str, str] = OrderedDict()
-        # Orders that were dropped and are still to be told of.
+        # Dropped orders that are not logged yet.
         self._dropped: list[Order] = []
-        # Orders that are over, and since when.
+        # Ended orders, and since when they are over.
         self._over: OrderedDict[str, Milliseconds] = OrderedDict()
 
     def __iter__(self) -> Iterator[Order]:
@@ -100,7 +100,7 @@ class OwnOrders:
         return bids, asks
 
     def levels_change_at(self, ticker: str) -> Milliseconds | None:
-        """Return when the clock alone changes our part of a market's levels next."""
+        """Return the next time at which the clock alone changes our part of a market's levels."""
         leaving = self._leaving.get(ticker)
         if not leaving:
             return None
@@ -110,7 +110,7 @@ class OwnOrders:
     def cancelled(self, order: Order) -> None:
         """End an order whose cancel is confirmed.
 
-        The stream may take it out of the book later: for a while it is no quote of another's.
+        The stream may remove it from the book later: for a while it is not taken for another's.
         """
         remaining = order.remaining
         self.end(order)
@@ -123,7 +123,7 @@ class OwnOrders:
             del leaving[client_id]
 
     def book_changed(self, change: BookChanged) -> None:
-        """Follow a change of a book that a write of an own order has made."""
+        """Apply a change of a book that was made by a write of an own order."""
         if change.delta >= 0:
             return
         self._leaving.get(change.ticker, {}).pop(change.client_id, None)
@@ -132,11 +132,11 @@ class OwnOrders:
             order.off_book = True
 
     def book_replaced(self, ticker: str) -> None:
-        """Follow a new copy of a book, which shows what is in it."""
+        """Apply a new snapshot of a book, which no longer shows cancelled orders."""
         self._leaving.pop(ticker, None)
 
     def add(self, order: Order) -> None:
-        """Add an order that is being placed, or one that was found at the exchange."""
+        """Add an order that is being placed or was found at the exchange."""
         self._orders[order.client_id] = order
         self._by_ticker.setdefault(order.ticker, {})[order.client_id] = order
         if order.order_id:
@@ -147,14 +147,14 @@ class OwnOrders:
         return client_id in self._over
 
     def over_since(self, client_id: str) -> Milliseconds | None:
-        """Return since when an order is over, its fills booked or not; `None` if it is not."""
+        """Return since when an order is over, its fills booked or not; `None` if it is not over."""
         order = self._orders.get(client_id)
         if order is not None and order.state is OrderState.AWAITING_FILLS:
             return order.over_since
         return self._over.get(client_id)
 
     def revive(self, report: OrderReport, now: Milliseconds) -> Order:
-        """Have an order that was taken for over in doubt again, as it is listed as resting."""
+        """Make an order unknown that we thought was over but is listed as resting; return it."""
         order = self._orders.get(report.client_id)
         if order is None:
             order = adopted_order(report, now)
@@ -168,7 +168,7 @@ class OwnOrders:
         return order
 
     def identify(self, order: Order, order_id: str, booked: Count) -> None:
-        """Set the exchange's id of an order, and what is booked under it already."""
+        """Set the exchange's id of an order, and how much is booked under it already."""
         order.order_id = order_id
         self._by_order_id[order_id] = order
         self._client_ids[order_id] = order.client_id
@@ -177,25 +177,25 @@ class OwnOrders:
         self.update_booked(order, booked)
 
     def update_booked(self, order: Order, booked: Count) -> None:
-        """Set how much of an order is booked in all; end it if that completes it."""
+        """Set how much of an order is booked in total; end it if that completes it."""
         order.booked = max(order.booked, booked)
         order.filled = max(order.filled, order.booked)
         if order.state is OrderState.AWAITING_FILLS or order.filled >= order.count:
             self.end(order)
 
     def nothing_owed(self, order: Order) -> None:
-        """End an order that awaits fills which the exchange does not know of."""
+        """End an order that awaits fills that the exchange does not know of."""
         if order.state is OrderState.AWAITING_FILLS:
             order.filled = order.booked
             self.end(order)
 
     def unbook(self, order: Order, booked: Count) -> None:
-        """Lower what is booked of an order, and have the exchange queried for what is filled."""
+        """Lower an order's booked count, and have the exchange queried for its filled count."""
         order.booked = order.filled = booked
         order.mark_unknown()
 
     def apply_report(self, order: Order, report: OrderReport) -> None:
-        """Update an order from a report, apart from the state of its writes."""
+        """Update an order from a report, except for the state of its writes."""
         order.filled = max(order.filled, report.filled)
         order.expires = max(order.expires, report.expires)
         order.group = report.group or order.group
@@ -205,7 +205,7 @@ class OwnOrders:
             self.end(order)
 
     def end(self, order: Order) -> None:
-        """End an order, or let it await the fills that are not booked yet."""
+        """End an order, or let it await fills that are not booked yet."""
         if order.state is not OrderState.AWAITING_FILLS:
             order.over_since = self.now
         if order.filled > order.booked:
@@ -222,7 +222,7 @@ class OwnOrders:
         return dropped
 
     def forget(self, order: Order) -> None:
-        """Drop an order without remembering it as over: should a report show it, it is adopted."""
+        """Drop an order without remembering it as over: a later report of it has it adopted."""
         self._dropped.append(order)
         del self._orders[order.client_id]
         del self._by_ticker[order.ticker][order.client_id]

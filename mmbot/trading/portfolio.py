@@ -2,9 +2,9 @@
 
 The event's strikes s_0 < ... < s_(n-1) cut the week's value into n + 1 cells; in cell c YES pays
 at the strikes s_0 ... s_(c-1) and nowhere else. Wealth in a cell is the cash of all fills plus what
-their positions pay there. An open order counts against each cell in which a fill of it loses money:
-the outcome is one cell, and whoever fills our orders is assumed to know which, so the least such
-wealth is exactly the worst case.
+their positions pay there. An open order counts against each cell in which its fill loses money: the
+outcome is one cell, and whoever fills our orders is assumed to know which, so the least such wealth
+is exactly the worst case.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mmbot.units import ONE_DOLLAR, Count, Money, Price, value_of
 
 
 class Exposure(msgspec.Struct, frozen=True):
-    """What an order may still buy or sell at the event's strike number `strike_index`."""
+    """What an order may still buy or sell at the event's strike `strike_index`."""
 
     strike_index: int
     side: Side
@@ -30,7 +30,7 @@ class Exposure(msgspec.Struct, frozen=True):
 
 
 class Portfolio:
-    """Every fill of one event, each booked once however often it is reported."""
+    """Every fill of one event, booked once however often it is reported."""
 
     def __init__(self, tickers: tuple[str, ...]) -> None:
         """Begin empty; `tickers` are the event's markets in ascending order of strike."""
@@ -53,7 +53,7 @@ class Portfolio:
         return True
 
     def void(self, fill: Fill) -> None:
-        """Take a booked fill out again: it never happened."""
+        """Remove a booked fill: it never happened."""
         del self._fills[fill.key]
         self._filled[fill.order_id] = Count(self.filled(fill.order_id) - fill.count)
         self._positions[fill.ticker] = Count(self._positions[fill.ticker] - fill.signed_count)
@@ -79,7 +79,7 @@ class Portfolio:
         return self._cash[ticker]
 
     def cost(self, ticker: str) -> Money:
-        """Return what a position took out of the balance; a short YES position is bought NO."""
+        """Return what a position took out of the balance; short YES is held as bought NO."""
         short = Count(max(0, -self._positions[ticker]))
         return Money(value_of(short, ONE_DOLLAR) - self._cash[ticker])
 
@@ -88,7 +88,7 @@ class Portfolio:
         return self._positions[ticker]
 
     def strike_index(self, ticker: str) -> int:
-        """Return the number of a market's strike, ascending from 0."""
+        """Return the index of a market's strike, ascending from 0."""
         return self._strike_indices[ticker]
 
     def filled(self, order_id: str) -> Count:
@@ -96,12 +96,12 @@ class Portfolio:
         return self._filled.get(order_id, Count(0))
 
     def wealth(self, exposures: Iterable[Exposure] = ()) -> list[Money]:
-        """Return the wealth in each cell, every exposure filled where that loses money."""
+        """Return the wealth in each cell, with every exposure filled where that loses money."""
         steps = [self.cash, *(value_of(count, ONE_DOLLAR) for count in self._positions.values())]
         for exposure in exposures:
             loss = _loss(exposure)
             above = exposure.strike_index + 1
-            # A bid loses in the cells up to its strike, an ask in those above it: as differences
+            # A bid loses in the cells up to its strike, an ask in those above it: in differences
             # between neighbouring cells, each order is at most two numbers.
             if exposure.side == "bid":
                 steps[0] = Money(steps[0] - loss)
@@ -112,10 +112,10 @@ class Portfolio:
 
 
 class WorstCase:
-    """The wealth in each cell, every open order filled where that loses money.
+    """The wealth in each cell, with every open order filled where that loses money.
 
-    Most orders fit with much to spare: then a lower bound (the least wealth when the cells were
-    last summed, less what was committed since) decides without summing the cells.
+    Most orders fit easily: then a lower bound (the least wealth when the cells were last summed,
+    less what was committed since) decides without summing the cells.
     """
 
     def __init__(self, wealth: list[Money]) -> None:
@@ -160,7 +160,7 @@ def paid_each(side: Side, price: Price) -> Price:
 
 
 def most_spent(side: Side, price: Price, count: Count, fee: MakerFee) -> Money:
-    """Return what an order costs if all of it is filled, with its fees."""
+    """Return what an order costs if it fills completely, with its fees."""
     return Money(value_of(count, paid_each(side, price)) + fee.of(count, price))
 
 
@@ -174,9 +174,9 @@ def worst_case(
     orders: Iterable[OrderReport],
     fee: MakerFee = NO_FEE,
 ) -> Money:
-    """Return an event's least wealth over its cells, every order filled where that loses money.
+    """Return an event's least wealth over its cells, orders filled where that loses money.
 
-    `tickers` are the event's markets in ascending order of strike; fills and orders are in these.
+    `tickers` are the event's markets in ascending order of strike; fills and orders are in them.
     """
     portfolio = Portfolio(tickers)
     for fill in fills:

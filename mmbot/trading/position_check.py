@@ -1,7 +1,7 @@
-"""Three books of one position, held against each other: booked, listed and held.
+"""Compares three records of a position: booked, listed and held.
 
-Booked is what the portfolio has, and the ledger with it; the account's list of fills and its
-positions are the exchange's two statements. Where all agree, a market may be traded.
+Booked is the portfolio's, as in the ledger; the account's list of fills and its positions are the
+exchange's two statements. A market may be traded if all agree.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ LISTS_BEHIND_MS = 5_000
 
 
 class PositionReading(msgspec.Struct, frozen=True):
-    """One market's position by each book, and the fills in which they differ.
+    """One market's position in each record, and the fills in which they differ.
 
     Attributes:
-        booked: The sum of all reported fills but for those that may be too recent for the list.
+        booked: The sum of all reported fills, without those that may be too recent for the list.
         listed: The sum of the account's list of fills.
         held: The account's position.
-        unlisted: The booked fills that the list should have and has not.
-        misstated: The booked fills that the list has otherwise, each with what it has.
+        unlisted: The booked fills that the list should have but lacks.
+        misstated: The booked fills that the list states differently, each with the listed fill.
     """
 
     ticker: str
@@ -38,7 +38,7 @@ class PositionReading(msgspec.Struct, frozen=True):
 
     @property
     def contradiction(self) -> str:
-        """The trade and the figures that contradict each other; empty if all agree."""
+        """The trade and figures that disagree; empty if all agree."""
         if self.booked == self.listed == self.held and not (self.unlisted or self.misstated):
             return ""
         figures = (
@@ -54,7 +54,7 @@ class PositionReading(msgspec.Struct, frozen=True):
 
     @property
     def invented(self) -> tuple[ReportedFill, ...]:
-        """The fills that only the stream ever reported and whose absence explains everything."""
+        """The fills that only the stream reported, if voiding them makes all records agree."""
         told = Count(sum(each.fill.signed_count for each in self.unlisted))
         explained = self.listed == self.held == self.booked - told
         stream_only = all(each.ids.keys() == {"stream"} for each in self.unlisted)
@@ -67,13 +67,13 @@ def read_positions(
     held: Mapping[str, Count],
     listed_from: Milliseconds,
 ) -> list[PositionReading]:
-    """Compare the books of each market in `held`.
+    """Compare the records of each market in `held`.
 
     Args:
         reports: Every fill of the event, those in `listed` included.
         listed: The account's list of the event's fills.
         held: The account's positions, zero included, in the markets to compare.
-        listed_from: Fills reported since then may be missing in the list.
+        listed_from: Fills reported since then may be missing from the list.
     """
     found = [(reports.find(fill), fill) for fill in listed]
     known = {id(reported) for reported, _ in found}
@@ -99,7 +99,7 @@ def read_positions(
 def contradiction_at_start(
     recorded: Iterable[Fill], listed: Sequence[Fill], held: Mapping[str, Count]
 ) -> str:
-    """Return how ledger and account contradict each other in the markets of `held`, or ""."""
+    """Return how ledger and account disagree in the markets of `held`, or ""."""
     reports = FillReports()
     for fill in recorded:
         reports.add(fill, "ledger", 0)
@@ -110,7 +110,7 @@ def contradiction_at_start(
 
 
 def known_first(listed: Iterable[Fill], reports: FillReports) -> list[Fill]:
-    """Return a list of fills in the order in which to note it: those with a known id first."""
+    """Return listed fills in the order in which to add them: those with a known id first."""
     return sorted(listed, key=lambda fill: reports.find(fill) is None)
 
 

@@ -3,11 +3,11 @@
 All markets are priced together, since a position at one strike is a position at its neighbours.
 With fair value p, reservation price r and margin m, YES may cost at most
 min(r - delta, (1 - m) p) and NO at most min(1 - r - delta', (1 - m) (1 - p)). The edges are
-max(minimum edge, kappa r (1 - r)), and the longshot edge of the price on top of that. Where makers
-pay a fee, that is the cost of a contract with its fee; the price is as much lower.
+max(minimum edge, kappa r (1 - r)) plus the longshot edge of the price. Where makers pay a fee, this
+is the most that a contract may cost with its fee, and the price is lower by the fee.
 
 Sizes are a fraction of the Kelly sizes for the case that every bid on one side of the event is
-filled, as happens when a counterparty knows more than the belief; each side on its own.
+filled, as happens if a counterparty knows more than the belief; each side is sized by itself.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from mmbot.units import ONE_CENT, ONE_CONTRACT, ONE_DOLLAR, Count, floor_price
 
 _Floats: TypeAlias = npt.NDArray[np.float64]
 
-# From Thursday's release on the belief may stand alone where there is no market mid.
+# From Thursday's release on, the belief alone may price a market without a mid.
 _DAYS_WITHOUT_MID = 3
 # The prices in dollars at which the longshot edge is set, and the first at which there is none.
 _LONGSHOT_PRICES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
-# Settings and fees differ now and then; a process meets a handful.
+# A process meets a handful of settings and fees.
 _TABLES_KEPT = 16
 
 
@@ -44,7 +44,7 @@ class QuoteLimits(msgspec.Struct, frozen=True):
     Attributes:
         fair: The fair value of YES, in dollars.
         reservation: What YES is worth to the holder of the event's positions, in dollars.
-        yes_value: The most that may be paid for YES, in dollars, beside the fee.
+        yes_value: The most that may be paid for YES, in dollars, before the fee.
         no_value: The most that may be paid for NO, likewise.
         yes_count: How much YES to bid for.
         no_count: How much NO to bid for.
@@ -80,15 +80,15 @@ def price_event(
         days_published: How many of the week's days are published.
         quoting: Margin, edges and sizes.
         fee: What makers pay.
-        before: The limits of these markets until now, if they have any: they change nothing of what
-            is returned, but where still the same bids are the best, these are found sooner.
+        before: The present limits of these markets, if any. They do not change the result; if the
+        same bids are still the best, it is found sooner.
     """
     cells = np.array([low - high for low, high in pairwise((1.0, *pooled.above, 0.0))])
     held = np.array(wealth)
     reservations = reservation_prices(cells, held)
     above, reserved = np.array(pooled.above), np.array(reservations)
     edges = np.array([quoting.edge(value) for value in reservations])
-    # In the second row the cells are in descending order, in which NO is what YES is in ascending.
+    # The second row is NO in descending order of strike: mirrored, it has the structure of YES.
     fair, worth = _rows(above, 1 - above), _rows(reserved, 1 - reserved)
     least = _rows(edges, edges)
     edges = least + np.interp(worth - least, *_longshot_edges(quoting.longshot_edge_cents, fee))
@@ -129,7 +129,7 @@ def _kelly_counts(
 
 
 def _most(above: _Floats, full: _Floats, yes_prices: _Floats, quoting: QuotingSettings) -> _Floats:
-    """Return the largest sizes that may be bet on either side, none where nothing is bid for."""
+    """Return the largest sizes that may be bet on each side; 0 where no bid is wanted."""
     likely = (above >= quoting.minimum_fair) & (above <= quoting.maximum_fair)
     size, fair = np.where(likely, full, 0.0), above.tolist()
     bids_yes = size * _high(yes_prices, quoting) * [quoting.bids_yes(p) for p in fair]
@@ -142,15 +142,15 @@ def _rows(yes: _Floats, no: _Floats) -> _Floats:
 
 
 def _high(prices: _Floats, quoting: QuotingSettings) -> list[bool]:
-    """Return which of the prices are high enough for YES to be bid for."""
+    """Return which of the prices are high enough for a bid for YES."""
     lowest = floor_price(quoting.lowest_bid)
     return [floor_price(value) >= lowest for value in prices.tolist()]
 
 
 def _prices(costs: _Floats, fee: MakerFee) -> _Floats:
-    """Return the prices at which a contract costs so much with its fee, in dollars.
+    """Return the prices at which a contract costs this much with its fee, in dollars.
 
-    Fees are rounded up, and these prices down to the finest grid.
+    Fees are rounded up, and the prices down to the finest grid.
     """
     if fee.is_free:
         return costs
@@ -160,12 +160,12 @@ def _prices(costs: _Floats, fee: MakerFee) -> _Floats:
 
 @lru_cache(_TABLES_KEPT)
 def _longshot_edges(cents: tuple[float, ...], fee: MakerFee) -> tuple[_Floats, _Floats]:
-    """Return what could be paid otherwise, ascending, and the further edge there, in dollars.
+    """Return costs before the longshot edge, ascending, and that edge at each, in dollars.
 
-    It is the edge that the settings want at the price p which is then paid: what could be paid is
-    p + fee(p) + edge(p), which rises with p, as no edge falls by more than the price rises; so
-    the more a side is worth, the more is paid for it. Where a fee falls as well, that holds for
-    the most that it has reached.
+    It is the edge that the settings require at the price p finally paid: the cost before it is
+    p + fee(p) + edge(p), which rises with p, as no edge falls faster than the price rises; so the
+    more a side is worth, the more is paid for it. Where the fee falls too, the running maximum is
+    used.
     """
     prices = np.array(_LONGSHOT_PRICES)
     edges = np.array((*cents, 0.0)) * ONE_CENT / ONE_DOLLAR

@@ -1,10 +1,10 @@
 """Wanted quotes: from a market's quote limits, book and position.
 
 A bid for NO rests in the book as an ask at one dollar minus its price. Quotes never cross, and
-never improve on the best other quote by more than one tick. Values are rounded onto the market's
+never improve on the best quote of others by more than one tick. Values are rounded to the market's
 own grid in the maker's favour: a bid down, an ask up.
 
-A quote that only reduces a position is shown where no other would be: at extreme fair values, at
+A quote that only reduces a position is allowed where others are not: at extreme fair values, at
 prices below the lowest bid, and whatever the size for the day of the week.
 """
 
@@ -24,8 +24,8 @@ class Quote(msgspec.Struct, frozen=True):
     """The wanted quote on one side of a market.
 
     `limit` is the worst price that the quote limits allow: a resting order beyond it is wrong, one
-    between it and `price` merely pays more than it has to. In the same way an order for more than
-    `most` is wrong; one for more than `count` is larger than a new one would be. `count` may be 0.
+    between it and `price` merely pays more than necessary. Likewise, an order for more than `most`
+    is wrong; one for more than `count` is larger than a new one would be. `count` may be 0.
     """
 
     side: Side
@@ -40,7 +40,7 @@ class Quote(msgspec.Struct, frozen=True):
 
 
 class Quotes(msgspec.Struct, frozen=True):
-    """Both sides of a market; where neither is wanted, the gate that is shut."""
+    """Both sides of a market; if neither is wanted, the gate that is shut."""
 
     bid: Quote | None = None
     ask: Quote | None = None
@@ -48,7 +48,7 @@ class Quotes(msgspec.Struct, frozen=True):
 
 
 class _Room(msgspec.Struct, frozen=True):
-    """The largest order that may rest on one side, and the size of a new quote there."""
+    """The largest order that may rest on one side (`most`), and the size of a new quote."""
 
     most: Count
     count: Count
@@ -98,7 +98,7 @@ def quote_bounds(
     *,
     reduce_only: bool = False,
 ) -> QuoteBounds:
-    """Return what the quotes for one market have to keep to.
+    """Return the bounds of the quotes for one market.
 
     Args:
         limits: The highest prices and the sizes.
@@ -116,7 +116,7 @@ def quote_bounds(
         room = _room(limits.yes_count, short, settings, closed=closed)
         bid = None if highest is None or room.most <= 0 else (highest, room)
     if quoting.bids_no(fair) or reduce_only:
-        # What is paid for NO is one dollar minus the ask.
+        # The price of NO is one dollar minus the ask.
         lowest = grid.ceil(ceil_price(1 - limits.no_value))
         room = _room(limits.no_count, position, settings, closed=closed)
         ask = None if lowest is None or room.most <= 0 else (lowest, room)
@@ -126,7 +126,7 @@ def quote_bounds(
 
 
 def wanted_quotes(bounds: QuoteBounds, top: Top) -> Quotes:
-    """Return the quotes for one market, given the best bid and ask of the others."""
+    """Return the quotes for one market, given the best bid and ask of others."""
     bid, ask = _bid(bounds, top), _ask(bounds, top)
     if bid is None and ask is None:
         return Quotes(gate=_quote_gate(bounds))
@@ -152,7 +152,7 @@ def _room(count: Count, against: Count, settings: Settings, *, closed: bool) -> 
     return _Room(most, max(to_reduce, min(count, most)))
 
 
-# One price unit better than the best other quote: the grid decides which prices may be quoted.
+# Below, +1 or -1 is one price unit better than others; the grid then gives the next valid price.
 
 
 def _bid(bounds: QuoteBounds, top: Top) -> Quote | None:

@@ -1,4 +1,4 @@
-"""What has to be read of account and listing, as commands."""
+"""The commands that read the account and the listing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def listing_request(state: TradingState) -> ReadListing:
     """Return the command that reads the listing, and the results that may still change."""
     held = [ticker for ticker, event_state in state.events.items() if not event_state.final]
     held += [ticker for ticker in state.held if ticker not in state.events]
-    # A market that could not be read when the rest of its event was has its result still to come.
+    # A traded market that could not be read with the rest of its event still has a result to come.
     traded = {fill.ticker for fill in (*state.recorded, *state.unconfirmed)}
     held += [event_of(ticker) for ticker in traded - state.event_of_market.keys()]
     return ReadListing(tuple(sorted(set(held))))

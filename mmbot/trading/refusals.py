@@ -1,4 +1,4 @@
-"""Refused writes: their effects on order, market, order group, tokens and account."""
+"""Applies refused writes: their effects on order, market, order group, tokens and account."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from mmbot.trading.state import TradingState
 from mmbot.trading.values import Refusal
 from mmbot.units import Milliseconds
 
-# A refused renewal, decrease or cancel is not sent again before this.
+# How long until a refused renewal, decrease or cancel may be sent again.
 _RETRY_MS = 1_000
-# How long a market gets no new order after one was refused.
+# How long a market gets no new order after a refusal.
 _HOLDS_MS: dict[Refusal, Milliseconds] = {
     "post_only_cross": 1_000,
     "insufficient_balance": 60_000,
@@ -31,12 +31,12 @@ _HOLDS_MS: dict[Refusal, Milliseconds] = {
     "forbidden": 600_000,
 }
 _OTHER_HOLD_MS = 30_000
-# Refusals that hold for more than their market: for its shard, whose balance is one, or for all.
+# Refusals that concern more than their market: its shard, which has one balance, or all.
 _SHARD_WIDE: frozenset[Refusal] = frozenset({"insufficient_balance"})
 _ACCOUNT_WIDE: frozenset[Refusal] = frozenset({"unauthorised", "clock", "forbidden"})
 # Refusals after which the listing has to be read again.
 _LISTING_STALE: frozenset[Refusal] = frozenset({"paused", "inactive"})
-# After this many in a row our book is taken to differ from the exchange's.
+# After this many in a row, our book must differ from the exchange's.
 _POST_ONLY_REFUSALS_BEFORE_REPAIR = 3
 
 
@@ -103,7 +103,7 @@ class Refusals:
         return self._state.market(order.ticker).terms.shard
 
     def _markets_to_hold(self, order: Order, refusal: Refusal) -> Iterator[MarketState]:
-        """Iterate over the markets that get no new order because this one was refused."""
+        """Iterate over the markets that get no new order because of this refusal."""
         shard = self._shard_of(order)
         for _, market in self._state.markets():
             if (
@@ -120,7 +120,7 @@ def _change_refused(order: Order, event: WriteRefused, now: Milliseconds) -> Non
     else:
         order.change_after = now + _RETRY_MS
     if event.refusal in {"not_found", "inactive", "no_change"}:
-        # The order is over, or is as it should be already: only the exchange knows which.
+        # The order is over, or already as wanted: only the exchange knows which.
         order.mark_unknown()
     else:
         order.change(OrderCause.CHANGE_REFUSED)

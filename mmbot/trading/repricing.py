@@ -1,7 +1,7 @@
-"""When an event is priced again: on a belief, a fee, a fill, or a mid that moved.
+"""Reprices an event: on a new belief, fee or settings, a fill, a change of cash, or a moved mid.
 
-A belief, new settings and another fee take effect at once. Fills, cash and mids change in bursts
-and are collected for a moment; until then each market is quoted on the limits that it has.
+Belief, settings and fee take effect at once. Fills, cash and mids change in bursts and are batched
+for a moment; until then each market is quoted on its present limits.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from mmbot.units import MONEY_PER_DOLLAR, Milliseconds
 
 # The least time between two pricings of an event.
 _INTERVAL_MS = 250
-# A mid that has moved by less, in dollars, counts as unchanged.
+# A mid that moved by less than this, in dollars, counts as unchanged.
 _MID_TOLERANCE = 0.005
 _FOREVER: Final[Milliseconds] = 2**62
-# Cash that differs by less than this share counts as unchanged.
+# Cash that changed by less than this share counts as unchanged.
 _CASH_TOLERANCE = 0.01
-# In a cell whose wealth is used up, this share of the assigned cash is left for the logarithm.
+# The least wealth in a cell, as a share of the assigned cash: the logarithm needs some.
 _LEAST_WEALTH = 0.01
 
 
 class _Reading(msgspec.Struct):
-    """A market whose book was read, and the prices that its mid was taken from.
+    """A market whose book was read, with the prices behind its mid.
 
-    The clock alone changes what of the book is ours at `ours_until`, if it does. A pricing is
-    `pending` where what was read asks for one that is not due yet.
+    `ours_until` is when the clock alone changes our part of the book, if it does. `pending` says
+    that a pricing is needed but not due yet.
     """
 
     market: MarketState
@@ -60,10 +60,10 @@ def reprice(
 
     Args:
         state: The engine's state.
-        buffer: Where P&L marks and the times to wake at go.
+        buffer: Takes P&L marks and wakes.
         tickers: The markets that the engine's input affected.
         now: The time.
-        books_only: Whether nothing but their books may have changed.
+        books_only: Whether only their books may have changed.
 
     Returns:
         The markets to review: those given, but with `books_only` only those whose best prices
@@ -91,7 +91,7 @@ def reprice_market(
     market: MarketState,
     now: Milliseconds,
 ) -> Collection[str]:
-    """Do the same for one market of which only the book may have changed."""
+    """Do the same as `reprice` for one market of which only the book may have changed."""
     reading = _read_book(state, buffer, event_state, market, now)
     priced = _reprice_event(state, buffer, event_state, (reading,), now)
     ticker = market.terms.ticker
@@ -112,7 +112,7 @@ def _reprice_event(
     due = belief is not None and _is_due(state, buffer, event_state, belief, read, now)
     if belief is not None and due:
         _price(state, event_state, belief, now)
-    # When the engine is woken, which is when a day may have begun, all of an event is read.
+    # A new day begins with a wake, at which all markets of an event are read.
     settled = read[0].market.settled is not None and event_state.settled
     if due or settled or len(read) == len(event_state.markets):
         mark = state.mark_pnl(event_state, now)
@@ -132,7 +132,7 @@ def _is_due(
     read: Sequence[_Reading],
     now: Milliseconds,
 ) -> bool:
-    """Return whether to price an event now; what asks for it sooner than is due, is pending."""
+    """Return whether to price an event now; a need that is not due yet is left pending."""
     priced = event_state.priced
     if (
         priced is None
@@ -152,7 +152,7 @@ def _is_due(
         for reading in read:
             reading.pending = False
         return True
-    # Fills and cash concern the other events as well.
+    # Fills and cash concern other events as well.
     buffer.wake_by(due_at, EVERY_EVENT if account else event_state.ticker)
     return False
 
@@ -164,7 +164,7 @@ def _read_book(
     market: MarketState,
     now: Milliseconds,
 ) -> _Reading:
-    """Update a market's best prices and mid; a mid that is new may be sampled, an old one ends."""
+    """Update a market's best prices and mid, and request wakes for a new or ending mid."""
     ticker = market.terms.ticker
     book, before = market.book, market.top
     if book is None:
@@ -193,8 +193,8 @@ def _set_calm(
 ) -> None:
     """Set where the book of a market that was just read may change without consequence.
 
-    An event that is settled, or has one market, is marked at every change of a book. Where a
-    pricing is pending, whatever was to be asked for until then has been asked for.
+    A settled event, or one with a single market, marks its P&L at every change of a book. While a
+    pricing is pending, the wake for it has been requested.
     """
     market, (bid, ask) = reading.market, reading.deep
     marked = market.settled is not None or len(event_state.markets) == 1
@@ -237,7 +237,7 @@ def _price(state: TradingState, event_state: EventState, belief: Belief, now: Mi
     ]
     weight = quoting.belief_weight_at(belief.days_published)
     pooled = pool(belief.above, list(mids.values()), weight, quoting.market_sharpness)
-    # A market that is new has none, and then its event has not been priced as it is.
+    # A new market has none, and then its event has not been priced with it yet.
     before = [
         market.quote_limits
         for market in event_state.markets.values()

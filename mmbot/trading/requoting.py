@@ -165,7 +165,7 @@ class Requoting:
     def _bounds(
         self, event_state: EventState, market: MarketState, limits: QuoteLimits
     ) -> QuoteBounds:
-        """Return what the quotes have to keep to, made anew where anything else has changed."""
+        """Return the bounds of a market's quotes, recomputed if an input has changed."""
         bounds, terms, settings = market.bounds, market.terms, self._state.settings
         position, grid = event_state.portfolio.position(terms.ticker), terms.grid
         reduce_only = event_state.reduce_only
@@ -186,7 +186,7 @@ class Requoting:
         changed.append(market.ticker)
 
     def _log_gates(self) -> None:
-        """Write one line for all markets of an event whose gate changed to the same."""
+        """Log one line for all markets of an event that changed to the same gate."""
         for (event_ticker, reason), tickers in self._changed_gates.items():
             name = "quotes.blocked" if reason else "quotes.open"
             which: dict[str, Any] = {"market": tickers[0]}
@@ -215,12 +215,12 @@ class Requoting:
         orders: tuple[Order, ...],
         group: str,
     ) -> None:
-        """Decide about the orders on one side of a market, or about a new one if there is none."""
+        """Decide on the orders on one side of a market, or on a new one if there is none."""
         found = False
         for order in orders:
             if order.side != side:
                 continue
-            # One order a side is wanted; any other was adopted, and is cancelled.
+            # One order a side is wanted; any other was adopted and is cancelled.
             quote = None if found else wanted
             if order.state is _RESTING and not self._is_kept(order, quote):
                 self._review_order(order, quote, market, orders, group)
@@ -238,7 +238,7 @@ class Requoting:
         orders: tuple[Order, ...],
         group: str,
     ) -> None:
-        """Decide about a resting order, which should be in `group`, beside all `orders` there."""
+        """Decide on a resting order, one of its market's `orders`; it should be in `group`."""
         now, settings = self._now, self._state.settings
         order.kept_for = None
         reason = "reprice" if market.shut_gate is None else market.reason or "reprice"
@@ -273,10 +273,10 @@ class Requoting:
         return market.shut_gate.gate in NOT_LEARNT_YET
 
     def _is_kept(self, order: Order, wanted: Quote | None) -> bool:
-        """Return whether an order was to be kept for this very quote, and nothing else is new.
+        """Return whether the last review kept the order for this quote and still holds.
 
-        Whatever changes an order, or what else it is judged by, comes with a check of the limit;
-        but for the room for a larger one, and such an order is judged every time.
+        Any other change of an order, or of what its review depends on, comes with a check of the
+        limit, except for the room for a larger order; an order that lacks it is reviewed each time.
         """
         return (
             wanted is not None
@@ -286,7 +286,7 @@ class Requoting:
         )
 
     def _may_renew(self, order: Order, orders: tuple[Order, ...], market: MarketState) -> bool:
-        """Return whether an order may live longer, and a renewal was not refused a moment ago."""
+        """Return whether an order can be extended, and no renewal was refused a moment ago."""
         return (
             self._now >= order.change_after
             and not _any_unknown(orders)
@@ -296,7 +296,7 @@ class Requoting:
     def _wake_for(
         self, order: Order, wanted: Quote | None, action: OrderAction, renewal: Milliseconds
     ) -> None:
-        """Ask to be woken whenever the clock alone changes what to do about an order."""
+        """Request a wake whenever the clock alone changes what to do about an order."""
         quoting, now = self._state.settings.quoting, self._now
         instants = [renewal, order.cancel_after, order.change_after]
         rested = order.placed_at + quoting.minimum_rest
@@ -317,7 +317,7 @@ class Requoting:
 
 
 def _may_place(wanted: Quote, orders: Iterable[Order]) -> bool:
-    """Return whether no order of the other side is unknown, or would cross a quote."""
+    """Return whether no order of the other side is unknown or would cross the quote."""
     return not any(order.state is _UNKNOWN or _crosses(order, wanted) for order in orders)
 
 

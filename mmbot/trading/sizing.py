@@ -15,11 +15,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-# A cell between strikes of the same fair value has no probability; this keeps the sums finite.
+# A cell between strikes of equal fair value has probability zero; this keeps the sums finite.
 _LEAST_PROBABILITY = 1e-9
 # Convergence: the marginal prices meet the costs to a thousandth of a cent.
 _TOLERANCE = 1e-5
-# A bet that is so much better than none, or so much worse, needs no search.
+# A bet that is better or worse than none by this much needs no search.
 _CLEAR = 10 * _TOLERANCE
 _STEPS, _HALVINGS = 60, 30
 # A size this near to a bound counts as at the bound.
@@ -36,10 +36,10 @@ _Indices: TypeAlias = npt.NDArray[np.intp]
 
 
 def reservation_prices(cells: Cells, wealth: Cells) -> list[float]:
-    """Return the price of YES at each strike at which a marginal trade changes no utility.
+    """Return the price of YES at each strike at which a marginal trade leaves utility unchanged.
 
     r_j = sum over c > j of pi_c / W_c, divided by the same sum over all cells: exact for the
-    logarithm, and all strikes together, so that a position at one lowers or lifts its neighbours.
+    logarithm and joint over all strikes, so a position at one lowers or raises its neighbours.
 
     Args:
         cells: The probability of each cell, pi.
@@ -59,22 +59,22 @@ def kelly_sizes(
 ) -> list[float]:
     """Return the sizes x_j, from 0 to `most`, that maximise sum pi_c ln(W_c + gain_c).
 
-    gain_c = sum over j < c of x_j, less sum over all j of x_j cost_j: every order is taken to be
+    gain_c = sum over j < c of x_j, less sum over all j of x_j cost_j: every order is assumed
     filled (Kelly, "A new interpretation of information rate", 1956, on mutually exclusive cells).
 
-    The method is Newton's on the sizes that no bound holds, projected onto the bounds (Bertsekas,
-    "Projected Newton methods for optimization problems with simple constraints", 1982). Written
-    in the gains of the cells the Hessian is diagonal, so that a step is linear in the strikes.
-    It starts from the bets with the most edge for their risk: neighbouring strikes are nearly the
-    same bet, so in the solution hardly any size lies between its bounds.
+    The method is Newton's on the sizes that are not at a bound, projected onto the bounds
+    (Bertsekas, "Projected Newton methods for optimization problems with simple constraints",
+    1982). In the gains of the cells the Hessian is diagonal, so a step takes time linear in the
+    strikes. It starts from the bets with the most edge for their risk: neighbouring strikes are
+    nearly the same bet, so in the solution hardly any size lies between its bounds.
 
     Args:
         cells: The probability of each cell.
         wealth: The wealth in each cell, all above zero.
-        costs: What YES at each strike would be bought at, non-increasing.
+        costs: The cost of YES at each strike, non-increasing.
         most: The largest size at each strike.
-        likely: If given, at which strikes a bet was good a moment ago. Where these bets, each at
-            its largest size, clearly are the best again, nothing is searched.
+        likely: If given, the strikes at which a bet was good a moment ago. If these bets, each at
+        its largest size, are clearly the best again, nothing is searched.
     """
     problem = _Problem(
         np.maximum(cells, _LEAST_PROBABILITY),
@@ -96,10 +96,10 @@ class _Problem(msgspec.Struct, frozen=True):
     most: _Floats
 
     def confirmed(self, likely: Sequence[bool]) -> _Floats | None:
-        """Return the largest sizes of these bets if nothing else comes near; else `None`.
+        """Return the largest sizes of the `likely` bets if clearly optimal, else `None`.
 
-        Utility has one maximum. It is here if less of any of these bets is worse, and more of any
-        other; and a search ends here, and nowhere nearby, if both by more than its tolerance.
+        Utility has one maximum. It is here if less of any of these bets is worse, and so is more of
+        any other; if both are by more than the tolerance, a search would end exactly here too.
         """
         sizes = np.where(likely, self.most, 0.0)
         after = self._after(sizes)
@@ -157,12 +157,12 @@ class _Problem(msgspec.Struct, frozen=True):
             leaving = (at_least[free] & (direction < 0)) | (at_most[free] & (direction > 0))
             if not leaving.any():
                 break
-            # A size that would leave its bounds at once is held there; solve for the rest.
+            # A size that would leave its bounds at once is held there; the rest is solved again.
             free = free[~leaving]
         return self._searched(sizes, before, free, direction)
 
     def _direction(self, free: _Indices, marginal: _Floats, after: _Floats) -> _Floats:
-        """Return Newton's step of the sizes that no bound holds.
+        """Return the Newton step of the free sizes.
 
         Between two free strikes the gains of the cells move together, by d_g: maximise
         sum G_g d_g - H_g d_g^2 / 2 where sum Q_g d_g = 0, as each contract is paid for; Q_g is

@@ -1,8 +1,8 @@
-"""How long quotes rested at prices that a new belief had made wrong, in cent-seconds.
+"""Measures how long quotes rested at prices that a new belief made wrong, in cent-seconds.
 
-A quote on the wrong side of its new fair value loses money to whoever takes it until it is off: its
-distance in cents times its contracts times the seconds until the exchange has cancelled it, summed
-over all quotes that one belief made wrong, measures what reacting late put at risk.
+A quote on the wrong side of its new fair value loses money to whoever takes it. Its distance in
+cents times its contracts times the seconds until the exchange has cancelled it, summed over all
+quotes that one belief made wrong, measures what reacting late put at risk.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class StaleQuoteExposure:
         self._episodes: dict[str, _Episode] = {}
 
     def update(self, now: Milliseconds) -> Iterator[Note]:
-        """Add up the quotes that are off by now, and follow those that a new belief made wrong.
+        """Add up the quotes that are off by now, and start on those that a new belief made wrong.
 
         Yields:
             A line for the log for each belief whose last wrong quote is off.

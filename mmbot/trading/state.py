@@ -39,11 +39,11 @@ class ShardState(msgspec.Struct):
 
 
 class ServiceState(msgspec.Struct):
-    """What holds for all markets at once.
+    """The state that concerns all markets.
 
-    `exchange` is the gate that the exchange shuts; `clocks_off` are those from which the bot's
-    time is too far off. `unheard`: since a confirmed order was not reported, no report has come.
-    The halt in force began at `halted_since`, for the `halt_reason`.
+    `exchange` is the gate that the exchange's state shuts; `clocks_off` are the clocks from which
+    the bot's time differs too much. `unheard` means that no report has come since a confirmed order
+    was not reported. The present halt began at `halted_since`, for `halt_reason`.
     """
 
     stopping: bool = False
@@ -60,7 +60,7 @@ class ServiceState(msgspec.Struct):
     exchange: ShutGate | None = ShutGate(Gate.EXCHANGE_NOT_READ)
 
     def clock_compared(self, against: str, *, off: bool) -> bool:
-        """Note whether the bot's time is off from a clock; return whether that is new."""
+        """Set whether the bot's time is off from a clock; return whether that has changed."""
         before = self.clocks_off
         self.clocks_off = before | {against} if off else before - {against}
         return self.clocks_off != before
@@ -73,7 +73,7 @@ class TradingState(msgspec.Struct):
         settings: The settings in force.
         underlying: What the events are about.
         clock: The calendar as a function of wall time.
-        service: What holds for all markets.
+        service: The state that concerns all markets.
         events: The events by ticker.
         event_of_market: The event of each market, by the market's ticker.
         orders: Our own orders.
@@ -81,20 +81,20 @@ class TradingState(msgspec.Struct):
         shards: The shards with markets, by index.
         held: Events of earlier sessions whose settlement is still to be booked.
         recorded: The fills of these events, as the ledger has them.
-        unconfirmed: Those of them that no list of the account has confirmed.
-        missing: The days whose count is not waited for.
+        unconfirmed: Those fills of these events that no list of the account has confirmed.
+        missing: The days that get no count.
         paused: The markets that the operator has paused, listed or not.
-        cash: The account's cash as if no event that is still open had been traded; `None` until
-            it was read.
-        flat: Each shard's balance as if no market here had ever been traded, where it was read.
+        cash: The account's cash as if no event that is still open had been traded; `None` until it
+        is read.
+        flat: Each shard's balance, where it was read, as if no market here had been traded.
         losses: The day's P&L marks.
-        unreadable: What of the listing could not be read last, by event or market.
-        stated_fee: What is stated of the series' fee.
-        intervals: How often what nothing has told of is looked at anyway.
-        account_read_at: When the account was read last, with success.
-        listing_read_at: When the listing was read last, with success.
-        without_room: The markets with a quote that the limits, or the number of orders, had no room
-            for when they were reviewed last.
+        unreadable: What could not be read of the latest listing, by event or market.
+        stated_fee: The stated terms of the series' fee.
+        intervals: How often things are checked without a message.
+        account_read_at: When the account was last read successfully.
+        listing_read_at: When the listing was last read successfully.
+        without_room: The markets with a quote for which the limits, or the number of orders, left
+        no room at their last review.
     """
 
     settings: Settings
@@ -122,7 +122,7 @@ class TradingState(msgspec.Struct):
     without_room: set[str] = msgspec.field(default_factory=set)
 
     def schedule_releases(self) -> None:
-        """Set anew when the counts of each event may come."""
+        """Set again when the counts of each event may come."""
         for event_state in self.events.values():
             event_state.schedule_releases(self.settings, self.underlying, self.clock, self.missing)
 
@@ -145,14 +145,14 @@ class TradingState(msgspec.Struct):
             yield event_state, event_state.markets[ticker]
 
     def shard(self, index: int) -> ShardState:
-        """Return a shard, which is in use from now on."""
+        """Return a shard, adding it if it is new."""
         shard = self.shards.get(index)
         if shard is None:
             shard = self.shards[index] = ShardState(index)
         return shard
 
     def forget(self, event_state: EventState) -> None:
-        """Drop an event; what it cost stays out of the balances."""
+        """Drop an event; its cost stays deducted from the balances."""
         costs = {shard: self._cost(shard) for shard in self.flat}
         del self.events[event_state.ticker]
         for ticker in event_state.markets:
@@ -178,7 +178,7 @@ class TradingState(msgspec.Struct):
         self.cash = Money(total(balances.values()) + total(costs))
 
     def balance(self, shard: int) -> Money | None:
-        """Return a shard's balance, fills since its reading included; `None` if not read."""
+        """Return a shard's balance, including fills since its reading; `None` if not read."""
         flat = self.flat.get(shard)
         return None if flat is None else Money(flat - self._cost(shard))
 
@@ -187,7 +187,7 @@ class TradingState(msgspec.Struct):
         return tuple(market.ticker for _, market in self.markets() if market.terms.shard == shard)
 
     def traded_on(self, shard: int) -> Iterator[tuple[EventState, str]]:
-        """Iterate over a shard's markets in events with a fill: no other has a position."""
+        """Iterate over a shard's markets in events with a fill; no others have a position."""
         for event_state in self.events.values():
             if len(event_state.portfolio):
                 for market in event_state.markets.values():
@@ -217,9 +217,9 @@ class TradingState(msgspec.Struct):
         return spent or lost >= self.settings.limits.daily_loss
 
     def mark_pnl(self, event_state: EventState, now: Milliseconds) -> PnlMark | None:
-        """Update an event's P&L of the day; return its mark if that has to be recorded.
+        """Update an event's P&L of the day; return its mark if it has to be recorded.
 
-        Nothing is marked while positions are not known or cannot be valued.
+        Nothing is marked while positions are unknown or cannot be valued.
         """
         pnl = event_state.marked_pnl()
         if pnl is None or not self.service.reconciled:
@@ -233,8 +233,8 @@ class TradingState(msgspec.Struct):
     def exposures(self, event_state: EventState) -> list[Exposure]:
         """Return what the orders of an event may still buy or sell.
 
-        A fill that may not have happened counts as an order that would undo it, and one that may
-        have happened and is not booked as an order, so that no outcome is the better for either.
+        A booked fill that may not have happened counts as an order that would undo it, and an
+        unbooked one that may have happened as an order, so that neither improves any outcome.
         """
         index = event_state.portfolio.strike_index
         return (

@@ -1,8 +1,8 @@
-"""What is stated of a fee over time: now, until lately, and to come.
+"""The terms that the exchange states for a fee: present, recent and scheduled.
 
-Readings come through caches and a change of fees is scheduled by another clock, so around a change
-both terms may hold: the new ones from a minute before it, the old ones until no copy of them can be
-younger than the new.
+Readings come through caches and fee changes are scheduled by another clock, so around a change both
+terms may apply: the new ones from a minute before it, the old ones until no cached copy can still
+show them.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from typing import Final
 from mmbot.trading.fees import LEAD_MS, FeeChange, FeeTerms
 from mmbot.units import Milliseconds
 
-# For how long after a change what it changed may still be read.
+# How long after a change a cached copy may still show the old terms.
 OLDEST_COPY_MS: Final[Milliseconds] = 20_000
 
 
 class StatedFee:
-    """The terms of a series, or of an event of its own, that may hold at a time."""
+    """The terms of a series' or an event's own fee that may apply at a time."""
 
     def __init__(self) -> None:
         self._latest: FeeTerms | None = None
-        # Until when terms that were stated earlier may hold.
+        # Until when each of the earlier terms may apply.
         self._until: dict[FeeTerms, Milliseconds] = {}
         self._changes: tuple[FeeChange, ...] = ()
 
     def state(self, terms: FeeTerms, now: Milliseconds) -> bool:
-        """Set the terms that are stated from now on; return whether they are others."""
+        """Set the present terms; return whether they have changed."""
         before, self._latest = self._latest, terms
         if before is None or before == terms:
             return False
@@ -35,7 +35,7 @@ class StatedFee:
         return True
 
     def schedule(self, changes: Iterable[FeeChange], now: Milliseconds) -> None:
-        """Set the changes to come; one that is no more listed, as it has come, is kept a while."""
+        """Set the scheduled changes; one that took effect and is unlisted is kept for a while."""
         listed = tuple(changes)
         past = (
             change
@@ -46,18 +46,18 @@ class StatedFee:
 
     @property
     def changes(self) -> tuple[FeeChange, ...]:
-        """The changes to come, and those that came lately."""
+        """The scheduled changes, and those that took effect recently."""
         return self._changes
 
     def possible(self, now: Milliseconds) -> tuple[FeeTerms, ...]:
-        """Return every terms that may hold: none before the first were stated."""
+        """Return all terms that may apply; none before the first were stated."""
         latest = () if self._latest is None else (self._latest,)
         lately = (terms for terms, until in self._until.items() if now < until)
         due = (change.terms for change in self._changes if change.at - LEAD_MS <= now)
         return tuple(dict.fromkeys((*latest, *lately, *due)))
 
     def next_change(self, now: Milliseconds) -> Milliseconds | None:
-        """Return when the clock alone changes what may hold next."""
+        """Return the next time at which the clock alone changes which terms may apply."""
         self._until = {terms: until for terms, until in self._until.items() if now < until}
         starts = (change.at - LEAD_MS for change in self._changes)
         return min((t for t in (*self._until.values(), *starts) if t > now), default=None)

@@ -1,7 +1,7 @@
-"""What an event may lose in markets of it that are not known.
+"""What an event may lose in markets of its own that are not known.
 
-A market that could not be read has no strike, so that what its fills and orders may lose counts as
-lost in every outcome.
+A market that could not be read has no strike, so what its fills and orders may lose counts as lost
+in every outcome.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from mmbot.units import Money, total
 
 
 class UnlistedMarkets:
-    """The markets of one event that have fills or orders of ours and were never listed readably."""
+    """The markets of one event that have our fills or orders and could never be read."""
 
     def __init__(self) -> None:
         self._lost: dict[str, Money] = {}
-        # By market and client order id. What an order may lose stays when it is off: whether it
-        # was filled before is told by no list that this session reads.
+        # By market and client order id. An order's possible loss stays after it is off: no list
+        # that this session reads shows whether it filled before.
         self._at_risk: dict[tuple[str, str], Money] = {}
 
     @property
     def loss(self) -> Money:
-        """What fills and orders may lose at the most."""
+        """The most that fills and orders may lose."""
         return total((*self._lost.values(), *self._at_risk.values()))
 
     def count_fills(self, fills: Iterable[Fill]) -> None:
-        """Count the fills of earlier sessions in these markets, and no others."""
+        """Count these fills of earlier sessions, and no others."""
         portfolios: dict[str, Portfolio] = {}
         for fill in fills:
             portfolios.setdefault(fill.ticker, Portfolio((fill.ticker,))).book(fill)

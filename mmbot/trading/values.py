@@ -22,11 +22,11 @@ OrderStatus: TypeAlias = Literal["resting", "ended", "unknown"]
 GroupChange: TypeAlias = Literal["triggered", "reset", "deleted"]
 Level: TypeAlias = tuple[Price, Count]
 
-# Every client order id of the bot begins with it: orders with any other id are left alone.
+# Every client order id of the bot begins with this; orders with any other id are left alone.
 CLIENT_ID_PREFIX = "mmbot-"
 
-# Why a write was refused, as far as the engine tells one reason from another. Each is the value of
-# the gate that it shuts.
+# Why a write was refused, as far as the engine distinguishes reasons. Each is the value of the gate
+# that it shuts.
 Refusal: TypeAlias = Literal[
     "post_only_cross",
     "already_exists",
@@ -50,10 +50,10 @@ def opposite(side: Side) -> Side:
 
 
 class Unreadable(msgspec.Struct, frozen=True):
-    """Something of ours that the exchange says and that cannot be read.
+    """Something that the exchange states about our markets and that cannot be read.
 
     Attributes:
-        ticker: The event or the market that it concerns; the series, if it is the listing itself.
+        ticker: The event or market concerned; the series, if it is the listing itself.
         reason: What cannot be read, in a few words.
     """
 
@@ -64,8 +64,8 @@ class Unreadable(msgspec.Struct, frozen=True):
 class Market(msgspec.Struct, frozen=True):
     """One listed market: YES pays a dollar if the week's value is above `strike`.
 
-    One that is `decided` has a result, whether or not that could be read. `unreadable` says why a
-    market whose place among the strikes is known is not quoted all the same.
+    A `decided` market has a result, readable or not. `unreadable` says why a market is not quoted
+    although its strike is known.
     """
 
     ticker: str
@@ -90,7 +90,7 @@ class Fill(msgspec.Struct, frozen=True):
     count: Count
     fee: Money
     at: Milliseconds
-    # Only the stream gives it; a fill that arrives before the answer to its place is matched by it.
+    # Only the stream has it; it matches a fill that arrives before the answer to its place.
     client_id: str = ""
 
     @property
@@ -105,7 +105,7 @@ class Fill(msgspec.Struct, frozen=True):
 
     @property
     def cash(self) -> Money:
-        """What it adds to the cash after its fee; selling YES counts as cash and a debt."""
+        """What it adds to the cash, after its fee; selling YES counts as cash and a debt."""
         return Money(-value_of(self.signed_count, self.price) - self.fee)
 
 
@@ -122,7 +122,7 @@ class OrderReport(msgspec.Struct, frozen=True):
     status: OrderStatus
     expires: Milliseconds
     shard: int = 0
-    # Its order group, where the exchange names it.
+    # Its order group, if the exchange names it.
     group: str = ""
 
 
@@ -134,7 +134,7 @@ def event_of(ticker: str) -> str:
 class ListedEvent(msgspec.Struct, frozen=True):
     """An event of the series, with its markets in ascending order of strike.
 
-    `fee` is what the exchange states of a fee of its own, and `fee_changes` those of it to come.
+    `fee` has the stated terms of its own fee, and `fee_changes` their scheduled changes.
     """
 
     ticker: str
@@ -145,17 +145,17 @@ class ListedEvent(msgspec.Struct, frozen=True):
 
 
 class Intervals(msgspec.Struct, frozen=True):
-    """How often what nothing has told of is looked at anyway.
+    """How often things are checked without a message.
 
-    Where no message is ever lost, as in a past week that is traded again, less often does.
+    Longer intervals do where no message is ever lost, as when a past week is traded again.
 
     Attributes:
         books_silent_ms: How long the books may be silent before their channel is doubted.
         account_ms: Between readings of the account.
         listing_ms: Between readings of the listing.
-        fees_ms: Between readings of the series' fee alone: no message tells of its change.
-        no_room_ms: From when an order is over, or filled, to the next attempt to place what the
-            limits had no room for.
+        fees_ms: Between readings of only the series' fee, whose changes no message announces.
+        no_room_ms: From the end or fill of an order to the next attempt to place what had no room
+        within the limits.
     """
 
     books_silent_ms: Milliseconds = 2_000
