@@ -1,8 +1,8 @@
 """The beliefs that the engine has requested, formed at once and again whenever the counts change.
 
-The forecaster is fitted outside, as that is slow, and again when a week has ended; until the first
-fit is finished no belief is formed. So many weeks have a belief at once, the earliest first; a week
-that is left out is not quoted, and has its turn when another has ended.
+The forecaster is fitted outside, as that is slow, and again when a week has ended; no belief is
+formed before the first fit is finished. At most `MOST_WEEKS` weeks have a belief at once, the
+earliest first; a week that is left out is not quoted until another has ended.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from mmbot.trading.commands import Note, RequestBelief
 from mmbot.underlying.calendar import Week
 from mmbot.underlying.counts import Counts
 
-# The series lists the week that runs and, at times, two or three more. Each belief takes the loop's
-# time whenever a count comes.
+# The series lists the running week and sometimes two or three more. Each belief takes time on the
+# event loop whenever a count arrives.
 MOST_WEEKS = 16
 
 
@@ -39,10 +39,10 @@ class Beliefs:
     """Forms a belief for each request from the latest counts and the latest fit."""
 
     def __init__(self, settings: ForecastSettings) -> None:
-        """Begin without a forecaster; `settings` say which is to be fitted."""
+        """Begin without a forecaster; `settings` say which one to fit."""
         self._settings = settings
         self._requests: dict[Week, RequestBelief] = {}
-        # The weeks that a belief was formed of: the engine trades on it, so it is kept up.
+        # The weeks with a belief: the engine trades on these, so they are kept up to date.
         self._formed: set[Week] = set()
         self._told_left_out = False
         self._predictor: Predictor | None = None
@@ -51,7 +51,7 @@ class Beliefs:
         self._fit_requested = False
 
     def request(self, request: RequestBelief, counts: Counts) -> BeliefStep:
-        """Form a belief now and whenever the counts change; an earlier one of its week is over."""
+        """Form a belief now and whenever the counts change; replaces its week's earlier request."""
         self._requests.pop(request.week, None)
         self._requests[request.week] = request
         chosen = self._chosen(counts)
@@ -65,10 +65,10 @@ class Beliefs:
         return step
 
     def _chosen(self, counts: Counts) -> list[RequestBelief]:
-        """Return the requests to answer, in the order in which they came."""
+        """Return the requests to answer, in order of arrival."""
         running = running_week(counts)
         if running is not None:
-            # The last count of a week comes when the next one runs.
+            # The last count of a week comes in the next week.
             for week in [each for each in self._requests if each.following < running]:
                 del self._requests[week]
                 self._formed.discard(week)
@@ -93,9 +93,9 @@ class Beliefs:
         return self._form(self._chosen(counts), counts)
 
     def deviations(self, counts: Counts, day: dt.date, count: int) -> float:
-        """Return how far a new count is from its forecast, in standard deviations.
+        """Return the distance of a new count from its forecast, in standard deviations.
 
-        Without a forecaster, or with too little history to judge it, no count is implausible.
+        It is 0 without a forecaster, or with too little history to judge by.
         """
         if self._predictor is None:
             return 0.0
@@ -121,11 +121,11 @@ class Beliefs:
 
 
 def _first_without(requests: Iterable[Week], chosen: Iterable[RequestBelief]) -> dt.date:
-    """Return the Sunday of the earliest week that is requested and not chosen."""
+    """Return the Sunday of the earliest week that is requested but not chosen."""
     return min(set(requests) - {request.week for request in chosen}).sunday
 
 
 def running_week(counts: Counts) -> Week | None:
-    """Return the week of the day after the last that has a count."""
+    """Return the week of the day after the last day with a count."""
     last = counts.last_day
     return None if last is None else Week.of(last + dt.timedelta(days=1))

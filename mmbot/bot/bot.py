@@ -79,9 +79,9 @@ from mmbot.underlying.counts import Counts
 from mmbot.underlyings.registry import known
 from mmbot.units import Milliseconds
 
-# Of how many orders the cancel is signed ahead, one each time.
+# For how many orders a cancel is signed in advance, one each time.
 _MOST_PREPARED = 100
-# Days without a count that may still matter: those of some weeks.
+# How many days without a count may still matter: those of some weeks.
 _MOST_DAYS_GIVEN_UP = 60
 
 
@@ -100,12 +100,12 @@ class Bot:
         """Begin unconnected and without counts.
 
         Args:
-            settings: What to quote, on which underlying, within which limits, and where.
+            settings: What to quote and where, on which underlying, within which limits.
             clock: The calendar as a function of wall time.
             signer: Signs the requests.
-            session: A name that no other session bears; client ids contain it.
+            session: A name unique to this session; client ids contain it.
             rng: Draws the jitter between readings of the counts' page.
-            intervals: How often it looks again at what it has not been told.
+            intervals: How often things are checked without a message.
         """
         underlying = known(settings).underlying
         self.engine = Engine(settings, underlying, clock, session)
@@ -137,11 +137,11 @@ class Bot:
         return self._feed.age(now)
 
     def own_age(self, now: Milliseconds) -> Milliseconds | None:
-        """Return the time since the stream last told of an own order or fill."""
+        """Return the time since the stream last reported an own order or fill."""
         return self._feed.own_age(now)
 
     def page_age(self, now: Milliseconds) -> Milliseconds | None:
-        """Return the time since a page of the counts was read last with success."""
+        """Return the time since the page of the counts was last read successfully."""
         read_at = self._counts.read_at
         return None if read_at is None else max(0, now - read_at)
 
@@ -156,7 +156,7 @@ class Bot:
         return self.engine.state.service.streaming
 
     def stream_headers(self, now: Milliseconds) -> tuple[tuple[str, str], ...]:
-        """Return the headers with which the stream is opened at `now`."""
+        """Return the headers for opening the stream at `now`."""
         return self._signer.headers("GET", STREAM_PATH, now)
 
     def prepare(self, now: Milliseconds) -> None:
@@ -175,7 +175,7 @@ class Bot:
                 if change is None:
                     self._apply_feed(self._feed.received(happened.frame, now))
                 elif self.engine.absorb(change, now):
-                    # Nothing follows, and nothing is due at another time than before.
+                    # No output follows, and the wake stays as it was.
                     return [] if self._wake is None else [self._wake]
                 else:
                     self._decide(change, now)
@@ -228,7 +228,7 @@ class Bot:
         self._out += [Transmit(frame) for frame in step.frames]
         self._events += step.events
         if step.reconnect:
-            # The feed reads no further frame of it, however long the closing takes.
+            # The feed reads no further frames of it, however long the closing takes.
             self._out.append(Reconnect())
             self._events.append(StreamLost())
         if step.listing_stale:
@@ -237,7 +237,7 @@ class Bot:
     def _apply_counts(self, step: CountsStep) -> None:
         self._out += step.outputs
         if step.changed:
-            # Before the belief that includes the count, so that the gate is shut until then.
+            # Before the new belief, so that the gate stays shut until it has the count.
             self._apply_given_up()
             self._apply_beliefs(self._beliefs.counts_changed(self.counts))
 
@@ -248,7 +248,7 @@ class Bot:
             self._out.append(step.fit)
 
     def _apply_given_up(self) -> None:
-        """Update the days declared missing; one whose count came after all is no longer one."""
+        """Update the days declared missing; one whose count came after all is dropped."""
         missing, counts = self.engine.state.missing, self.counts
         for day in sorted(missing):
             if day in counts:
@@ -300,7 +300,7 @@ class Bot:
                 assert_never(command)
 
     def _finish(self, now: Milliseconds) -> list[Output]:
-        """Let the engine handle every event, in order, and return all outputs, cancels first."""
+        """Let the engine handle all events, in order, and return all outputs, cancels first."""
         while self._events:
             event = self._events.popleft()
             self._decide(event, now)
@@ -308,7 +308,7 @@ class Bot:
                 self._apply_feed(self._feed.watch(self.engine.state.unclosed(now), now))
         if self._writes:
             writes, self._writes = self._writes, []
-            # One answer may be several events: all their writes are sorted together, cancels first.
+            # One answer may give several events: their writes are sorted together, cancels first.
             self._out[:0] = self._gateway.write(writes, now)
         if self._feed.unknown_words.notes:
             self._out += self._feed.unknown_words.take_notes()

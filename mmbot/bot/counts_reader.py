@@ -1,13 +1,13 @@
-"""The counts, from the pages of their site: which page to read, and which counts to use.
+"""Reads the counts from the pages of their site: which page to read, which counts to use.
 
-When the current page is read is for `page_pace` to say. A page is requested with the validators of
-its last answer that could be used, so that an unchanged one costs a 304.
+`page_pace` decides when the current page is read. A page is requested with the cache validators of
+its last usable answer, so that an unchanged one is answered by a 304.
 
 A new or changed count that is implausible is held back until a later reading, past the site's
-cache, still shows it: until then it is as if it had not been published, and nothing trades on it.
+cache, still shows it; until then it counts as unpublished, and nothing trades on it.
 
-A row that cannot be read, or that shows a day which its page cannot have, is named once and costs
-only itself. A page is understood once every row of it is; only then are its validators used.
+A row that cannot be read, or whose day its page cannot have, is logged once and skipped. A page's
+validators are used only if every one of its rows was usable.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from mmbot.units import Milliseconds
 
 # In early January the last days of December are only on the archived page of their year.
 _NEW_YEAR_DAYS = 10
-# A page is read whole after so many answers that it has not changed: the site may be wrong in that.
+# After this many 304 answers in a row a page is requested in full: the site may be wrong.
 _MOST_UNCHANGED = 20
-# How many notes of what is wrong with a page are remembered, so that each is written once.
+# How many warnings about pages are remembered, so that each is logged once.
 _MOST_TOLD = 500
-# A request without an answer for so long counts as failed.
+# A request without an answer for this long counts as failed.
 _PATIENCE_MS: Milliseconds = 120_000
 
 # How far a count is from its forecast, given the counts without it, in standard deviations.
@@ -48,22 +48,22 @@ Judge: TypeAlias = Callable[[Counts, dt.date, int], float]
 
 
 class _Validators(msgspec.Struct, frozen=True):
-    """The cache validators of a path's last page that was understood, and how often they held."""
+    """The validators of a path's last usable page, and the number of 304 answers to them."""
 
     etag: str = ""
     last_modified: str = ""
     unchanged: int = 0
 
     def headers(self) -> tuple[tuple[str, str], ...]:
-        """Return the headers that ask for the page only if it changed."""
+        """Return the headers that request the page only if it has changed."""
         headers = (("If-None-Match", self.etag), ("If-Modified-Since", self.last_modified))
         return tuple((name, value) for name, value in headers if value)
 
 
 class _Request(msgspec.Struct, frozen=True):
-    """A requested page: the year of an archived one, and until when to wait for it.
+    """A requested page: the year if it is an archived one, and until when to wait for it.
 
-    It is `conditional` if an unchanged page need not be sent.
+    `conditional` says that an unchanged page need not be sent.
     """
 
     id: int
@@ -73,9 +73,9 @@ class _Request(msgspec.Struct, frozen=True):
 
 
 class CountsStep(msgspec.Struct):
-    """The result of one input: outputs, and whether the counts have changed for the beliefs.
+    """The result of one input: outputs, and whether the beliefs need to be formed again.
 
-    They have once the history is complete, and from then on whenever a count is new.
+    They do once the history is complete, and after that whenever a count is new.
     """
 
     outputs: list[FetchPage | RecordCounts | CountsUnavailable | Note] = []
@@ -121,26 +121,26 @@ class CountsReader:
         self._request: _Request | None = None
         self._requests = 0
         self._told: dict[tuple[str, str], None] = {}
-        # How many readings in a row failed, and whether the one that is under way has.
+        # How many readings in a row failed, and whether the present one has.
         self._failures = 0
         self._failed = False
         self._poll_due: Milliseconds | None = None
-        # When the current page was read last with success, changed or not.
+        # When the current page was last read successfully, changed or not.
         self.read_at: Milliseconds | None = None
         self._step = CountsStep()
 
     @property
     def next_due(self) -> Milliseconds | None:
-        """When the next page has to be requested, or the wait for a requested one ends."""
+        """When the next page is to be requested, or the wait for a requested one ends."""
         return self._poll_due if self._request is None else self._request.until
 
     # Inputs
 
     def load(self, counts: Counts, now: Milliseconds) -> CountsStep:
-        """Begin with the stored history, and read the pages that it lacks.
+        """Begin with the stored history, and read the pages for what it lacks.
 
-        Of the running week only days in `counts` are used: those on the page have to be judged
-        first, by a forecast that this history makes possible.
+        Of the running week, only days in `counts` are used: those on the page must first be judged
+        by a forecast, for which this history is needed.
         """
         self._step = CountsStep()
         self.counts = counts
@@ -159,14 +159,14 @@ class CountsReader:
         return self._step
 
     def fetched(self, page: PageFetched, now: Milliseconds) -> CountsStep:
-        """Read the answer to a `FetchPage`, or handle its absence; one given up is ignored."""
+        """Read the answer to a `FetchPage`, or handle its absence; ignore one that timed out."""
         self._step = CountsStep()
         if self._request is not None and page.id == self._request.id:
             self._take(self._request, page.answer, page.failure, now)
         return self._step
 
     def woken(self, now: Milliseconds) -> CountsStep:
-        """Read a page that is due, and give up one that has not come."""
+        """Request a page that is due, and give up one that has timed out."""
         self._step = CountsStep()
         due = self.next_due
         if due is not None and now >= due:
@@ -189,7 +189,7 @@ class CountsReader:
         path = self._pages.path(year)
         headers: tuple[tuple[str, str], ...] = ()
         kept = self._validators.get(path)
-        # A count that is held back has to be read again even where nothing has changed.
+        # A count that is held back has to be read again even if nothing has changed.
         if kept is not None and kept.unchanged < _MOST_UNCHANGED and not self._held_counts.held:
             headers = kept.headers()
         self._requests += 1
@@ -240,7 +240,7 @@ class CountsReader:
     def _read(
         self, request: _Request, answer: HttpAnswer | None, failure: str, now: Milliseconds
     ) -> None:
-        """Add the counts on a page; raise `BadInput` if it has none that can be used."""
+        """Add the counts on a page; raise `BadInput` if none is usable."""
         year, path = request.year, self._pages.path(request.year)
         if answer is None:
             raise BadInput(f"{path} cannot be reached: {failure}")
@@ -270,8 +270,8 @@ class CountsReader:
             self._validators.pop(path, None)
 
     def _add(self, page: CountsPage, year: int | None, seen: dt.datetime) -> list[str]:
-        """Add the counts that are new; return why the page cannot have others."""
-        # Days of the running week wait until a forecaster can judge them.
+        """Add the new counts of a page; return what is wrong with others."""
+        # The running week's days wait until a forecaster can judge them.
         until = Week.of(seen.date()).monday if self._loading else dt.date.max
         restarted = any(day.year == seen.year for day, _ in page)
         doubts, news = [], []
@@ -296,9 +296,9 @@ class CountsReader:
         return self._pages.doubt(self.counts, day, count, year, seen, restarted=restarted)
 
     def _after(self, day: dt.date, seen: dt.datetime) -> dt.datetime:
-        """Return when a page was seen: after all that is known of the day.
+        """Return when a page was seen, but later than all that is known of the day.
 
-        The machine's clock may have been ahead when that was seen.
+        The machine's clock may have been ahead when the earlier page was seen.
         """
         held = self.counts.vintages.get(day)
         if not held or to_milliseconds(held[-1].seen) < to_milliseconds(seen):
@@ -314,7 +314,7 @@ class CountsReader:
     # Counts
 
     def _believable(self, shown: ShownCount) -> bool:
-        """Judge a count by its forecast; one that is known, or from an archive, is not news."""
+        """Judge a count by its forecast; a known or archived one needs no judgement."""
         day, count = shown.day, shown.count
         news = day not in self.counts or not (shown.archived or count == self.counts.latest(day))
         deviations = self._judge(self.counts, day, count) if news else 0.0
@@ -354,7 +354,7 @@ class CountsReader:
         self._poll_due = now + round(wait * 1000)
 
     def _note_once(self, name: str, what: str, **fields: Any) -> None:
-        """Warn of something unless that was done before; the oldest is forgotten."""
+        """Log a warning unless that was done before; the oldest of many is forgotten."""
         if (name, what) not in self._told:
             if len(self._told) >= _MOST_TOLD:
                 del self._told[next(iter(self._told))]

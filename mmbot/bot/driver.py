@@ -1,7 +1,7 @@
-"""The driver: inputs in a queue, one step at a time, outputs executed in order.
+"""The driver: queues inputs, takes one step at a time, and executes its outputs in order.
 
-The daemon, the fault laboratory and replay drive the bot through it. It is never re-entered: an
-input that comes while outputs are being executed waits until all of them are.
+Daemon, fault laboratory and replay drive the bot through it. It is never re-entered: an input that
+arrives while outputs are being executed waits until all of them are.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Executor(Protocol):
         """Close the stream and open another."""
 
     def set_timer(self, at: Milliseconds, /) -> None:
-        """Fire a timer at `at`, in place of the one before."""
+        """Set the timer to `at`, replacing the one before."""
 
     def fetch_page(self, page: FetchPage, /) -> None:
         """Request a page; its answer becomes a `PageFetched`."""
@@ -70,16 +70,16 @@ class Executor(Protocol):
         """Fit a forecaster, which becomes a `ForecastFitted`."""
 
     def record(self, record: Record, /) -> None:
-        """Write into the ledger."""
+        """Write a record to the ledger."""
 
     def log(self, note: Note, /) -> None:
-        """Write a line into the log."""
+        """Write a line to the log."""
 
     def counts_unavailable(self, reason: str, /) -> None:
         """End the session: there are no counts to forecast from."""
 
     def sweep_confirmed(self) -> None:
-        """Complete the stop: the exchange lists no order of the bot any more."""
+        """Complete the stop: the exchange no longer lists an order of the bot."""
 
 
 def execute(output: Output, executor: Executor) -> None:
@@ -143,7 +143,7 @@ class Driver:
         self._stepping = False
 
     def handle(self, happened: BotInput) -> None:
-        """Give an input to the bot as soon as all earlier ones are through."""
+        """Give an input to the bot once all earlier ones have been handled."""
         self._inputs.append(happened)
         if self._stepping:
             return
@@ -157,6 +157,6 @@ class Driver:
                 for output in outputs:
                     self._execute(output)
         finally:
-            # A step that failed leaves a bot whose state may be half changed: nothing follows it.
+            # After a failed step the bot's state may be half changed: no further input follows.
             self._inputs.clear()
             self._stepping = False

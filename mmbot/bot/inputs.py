@@ -16,7 +16,7 @@ from mmbot.underlying.counts import Counts
 
 
 class HistoryLoaded(msgspec.Struct, frozen=True):
-    """The counts that the history file and the ledger hold at the start of the session."""
+    """The counts from the history file and the ledger at the start of the session."""
 
     counts: Counts
 
@@ -28,7 +28,7 @@ class CountsGivenUp(msgspec.Struct, frozen=True, array_like=True, tag="counts gi
 
 
 class PageFetched(msgspec.Struct, frozen=True, array_like=True, tag="page"):
-    """The answer to a `FetchPage`, or `None` and the reason where none came."""
+    """The answer to a `FetchPage`, or `None` and the reason if none came."""
 
     id: int
     answer: HttpAnswer | None
@@ -36,7 +36,7 @@ class PageFetched(msgspec.Struct, frozen=True, array_like=True, tag="page"):
 
 
 class ForecastFitted(msgspec.Struct, frozen=True):
-    """A forecaster, fitted to counts of which `week` is the running one."""
+    """A forecaster, fitted to counts whose running week is `week`."""
 
     predictor: Predictor
     week: Week | None
@@ -45,7 +45,7 @@ class ForecastFitted(msgspec.Struct, frozen=True):
 class EventsHeld(msgspec.Struct, frozen=True, array_like=True, tag="events held"):
     """Events of earlier sessions whose settlement is still to be recorded, and their fills.
 
-    The `unconfirmed` are those that no list of the account has confirmed; `fills` are the others.
+    `unconfirmed` are the fills that no list of the account has confirmed; `fills` are the others.
     """
 
     events: tuple[str, ...]
@@ -54,7 +54,7 @@ class EventsHeld(msgspec.Struct, frozen=True, array_like=True, tag="events held"
 
 
 class StreamOpened(msgspec.Struct, frozen=True, array_like=True, tag="opened"):
-    """There is a connection to the stream."""
+    """The stream is connected."""
 
 
 class StreamClosed(msgspec.Struct, frozen=True, array_like=True, tag="closed"):
@@ -68,7 +68,7 @@ class FrameReceived(msgspec.Struct, frozen=True, array_like=True, tag="frame"):
 
 
 class CallAnswered(msgspec.Struct, frozen=True, array_like=True, tag="answer"):
-    """The answer to a `Call`, or `None` where none came in time."""
+    """The answer to a `Call`, or `None` if none came in time."""
 
     call_id: int
     answer: HttpAnswer | None

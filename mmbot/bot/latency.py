@@ -1,7 +1,7 @@
-"""How quick the bot is in service: histograms in bounded memory, as values.
+"""The bot's latencies in operation, as histograms in bounded memory.
 
-Whoever measures hands in durations; nothing here reads a clock. Each histogram has a total since
-the start, which metrics read, and what was added since the last line of the log.
+Durations are handed in; nothing here reads a clock. Each quantity has a histogram since the start,
+for metrics, and one since the last line of the log.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
-# The upper bounds of the buckets: three for each doubling, up to half a minute in milliseconds or
-# microseconds; a percentile is at most a quarter too large.
+# The upper bounds of the buckets, in milliseconds or microseconds: three for each doubling, up to
+# 2**15. A percentile is at most a bucket, or 26%, too large.
 BOUNDS: Final[tuple[float, ...]] = tuple(2 ** (step / 3) for step in range(-18, 46))
 
 Line: TypeAlias = dict[str, float | int | dict[str, float]]
 
 
 class Histogram:
-    """Durations in buckets of a constant ratio.
+    """Durations in buckets whose bounds have a constant ratio.
 
     Attributes:
-        counts: How many durations there were in each bucket of `BOUNDS`, and beyond the last.
+        counts: The number of durations in each bucket of `BOUNDS`, and beyond the last.
         total: Their sum.
     """
 
@@ -31,18 +31,18 @@ class Histogram:
         self._greatest = 0.0
 
     def add(self, duration: float) -> None:
-        """Add a duration; one below zero counts as none."""
+        """Add a duration; a negative one counts as zero."""
         duration = max(0.0, duration)
         self.counts[bisect_left(BOUNDS, duration)] += 1
         self.total += duration
         self._greatest = max(self._greatest, duration)
 
     def __len__(self) -> int:
-        """Return how many durations there were."""
+        """Return the number of durations."""
         return sum(self.counts)
 
     def percentile(self, share: float) -> float | None:
-        """Return a duration that so large a share does not exceed; `None` if there is none."""
+        """Return the duration at a share of 0 to 1, such as 0.99; `None` without durations."""
         wanted, seen = share * len(self), 0
         if not wanted:
             return None
@@ -60,7 +60,7 @@ class Histogram:
 
 
 class Recent:
-    """One quantity: all of it, and what came since it was last told."""
+    """One quantity: all durations, and those since they were last logged."""
 
     def __init__(self) -> None:
         self.all, self.untold = Histogram(), Histogram()
@@ -77,15 +77,15 @@ class Recent:
 
 
 class Latency:
-    """What is measured of one session.
+    """The measurements of one session.
 
     Attributes:
-        frames: How many frames were received.
-        order_us: From the reading of a frame to the writing of the order that answers it.
-        age_ms: How old the latest frame was, by the exchange's clock, when it was handled.
+        frames: The number of frames received.
+        order_us: From the reading of a frame to the writing of the order that it leads to.
+        age_ms: The age of the latest frame when it was handled, by the exchange's clock.
         lag_ms: How late the event loop was.
-        risk_cent_seconds: What each new belief left at risk until the last wrong quote was off:
-            cents times contracts times seconds.
+        risk_cent_seconds: The stale quote exposure of each new belief: cents times contracts times
+        seconds until the last wrong quote was off.
     """
 
     def __init__(self) -> None:
@@ -95,7 +95,7 @@ class Latency:
         self.risk_cent_seconds = Recent()
 
     def __iter__(self) -> Iterator[tuple[str, Histogram]]:
-        """Iterate over the names of the histograms and their totals."""
+        """Iterate over the quantities: each name with its histogram since the start."""
         for name in ("order_us", "age_ms", "lag_ms", "risk_cent_seconds"):
             yield name, getattr(self, name).all
 

@@ -42,7 +42,7 @@ class FetchPage(msgspec.Struct, frozen=True, tag=True):
 
 
 class FitForecast(msgspec.Struct, frozen=True, tag=True):
-    """Fit the forecaster to the whole weeks of these counts, of which `week` is the running one."""
+    """Fit the forecaster to the complete weeks of these counts; `week` is the running one."""
 
     method: str
     counts: Counts
@@ -60,7 +60,7 @@ class ShownCount(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def key(self) -> tuple[dt.date, dt.datetime, bool, int]:
-        """What identifies it: a count that changes and changes back was seen three times."""
+        """Its identity: a count that changes and changes back gives three of these."""
         return self.day, self.seen, self.archived, self.count
 
 

@@ -1,8 +1,8 @@
 """How often the page of the counts is read.
 
-Between expected releases now and then; from the earliest release until the count that is due has
-come, as often as the config says. A page that cannot be read is asked for ever more rarely, but
-soon enough while a count is due: no quote stands until it is known.
+Rarely between expected releases; from the earliest release time until the due count has come, as
+often as the config says. After failures it is read less and less often, within a bound while a
+count is due, as nothing is quoted until it is known.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from mmbot.underlying.underlying import Underlying
 
 # Calendar seconds between readings while nothing is due.
 _IDLE_SECONDS = 1800.0
-# However fast the calendar runs, the site is not asked more often than this, in wall seconds.
+# However fast the calendar runs, the least wall seconds between requests to the site.
 _LEAST_WAIT_SECONDS = 0.25
-# The site's cache holds a page for ten minutes; asking in step with others would be rude.
+# The share of each wait that is random, so that the site is not polled in step with others.
 _JITTER = 0.1
-# A page that cannot be read while a count is due is asked for at least so often, in calendar
-# seconds, unless the config asks more rarely.
+# The longest wait, in calendar seconds, after failures while a count is due, unless the config's
+# own interval is longer.
 LONGEST_BACKOFF_SECONDS = 120.0
 
 
 class PagePace:
-    """Says how long to wait for the next reading.
+    """Decides how long to wait for the next reading.
 
     Attributes:
         settings: How often to read, and when releases come.
@@ -51,7 +51,7 @@ class PagePace:
 
         Args:
             at: The calendar's time.
-            counts: Those that are known.
+            counts: The known counts.
             failures: How many readings in a row have failed.
         """
         due = self._is_due(at, counts)
@@ -61,7 +61,7 @@ class PagePace:
 
     def _due_seconds(self, failures: int) -> float:
         usual = self.settings.poll_seconds
-        # Of more failures than that nothing is longer.
+        # More failures than this do not lengthen the wait.
         return max(usual, min(usual * 2.0 ** min(failures, 8), LONGEST_BACKOFF_SECONDS))
 
     def _is_due(self, at: dt.datetime, counts: Counts) -> bool:
@@ -78,7 +78,7 @@ class PagePace:
         return any(day not in counts for day in due)
 
     def _idle_seconds(self, at: dt.datetime) -> float:
-        """Return the calendar seconds to wait while nothing is due: not past the next release."""
+        """Return the calendar seconds to wait while nothing is due, up to the next release."""
         days = (at.date() - dt.timedelta(days=back) for back in range(-7, 8))
         earliest = self.settings.earliest_release
         releases = (self._underlying.release(day, earliest) for day in days)

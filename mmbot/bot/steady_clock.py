@@ -1,13 +1,13 @@
-"""The bot's time: the wall time at an anchor plus the time elapsed since, which nobody can set.
+"""The bot's time: the wall time at an anchor plus the time elapsed since, which cannot be set.
 
-Whatever waits in the bot waits by it, so a step of the machine's clock moves no deadline, and
-signatures stay right while that clock is wrong. It is held against two others: the machine's own
-clock, which shows that somebody has set it, and the dates of the exchange's answers. Where the
-machine's clock is the one that agrees with these dates (it was wrong at the start and has been set
-since, or the machine was suspended unnoticed), the steady clock is anchored to it anew.
+All waits in the bot use it, so a step of the machine's clock moves no deadline, and signatures stay
+valid while that clock is wrong. It is compared with two others: the machine's clock, which shows
+whether that was set, and the dates of the exchange's answers. If these agree with the machine's
+clock instead (it was wrong at the start and has been set since, or the machine was suspended
+unnoticed), the steady clock is anchored to the machine's clock again.
 
-Forwards that is as if the machine had slept: what waits becomes due. Backwards, whatever waits in
-the bot waits for the difference as well, so more than a minute is refused: the session has to end.
+A step forwards is as if the machine had slept: what waits becomes due. A step backwards prolongs
+every wait by the difference, so more than a minute is refused and the session has to end.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from mmbot.units import Milliseconds
 
 Correction: TypeAlias = Literal["none", "anchored", "refused"]
 
-# The most by which the time may be set back under a running session.
+# The most by which the time may be set back in a running session.
 _MOST_BACK_MS: Final = 60_000
 
 
 class SteadyClock:
-    """Milliseconds since the Unix epoch that no setting of the machine's clock moves."""
+    """Milliseconds since the Unix epoch, unaffected by settings of the machine's clock."""
 
     def __init__(
         self, wall: Callable[[], Milliseconds], elapsed: Callable[[], Milliseconds]
@@ -41,7 +41,7 @@ class SteadyClock:
         self.anchor()
 
     def anchor(self) -> None:
-        """Adopt the machine's time; nothing may be waiting yet."""
+        """Adopt the machine's time; only before anything waits."""
         self._origin = self._wall() - self._elapsed()
 
     def now(self) -> Milliseconds:
@@ -59,7 +59,7 @@ class SteadyClock:
         return ClockCompared("machine", ahead, ahead)
 
     def correct(self, date: Milliseconds, sent: Milliseconds, received: Milliseconds) -> Correction:
-        """Anchor anew if an answer's date proves this clock wrong and the machine's right.
+        """Anchor again if an answer's date proves this clock wrong and the machine's right.
 
         Args:
             date: The second in which the exchange answered.
