@@ -1,8 +1,8 @@
 """The account's fills, orders, positions and order groups, from the stream and from REST.
 
-First it is decided whose a row is: an order is ours by its client id, a fill or a position by its
-market; the stream tells of the whole account, so there none is that names another subaccount. Of
-others nothing else is decoded. One of ours that cannot be read is returned as such.
+First it is decided whether a row is ours: an order by its client id, a fill or a position by its
+market. The stream covers the whole account, so there a row that names another subaccount is not
+ours. Other rows are not decoded further. A row of ours that cannot be read is returned as such.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ _Id: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
 
 _SIDES: dict[str, Side] = {"bid": "bid", "ask": "ask"}
 
-# Only these end an order; whatever else the exchange says of one leaves open whether it rests.
+# Only these statuses end an order; with any other it may still rest.
 _STATUSES: dict[str, OrderStatus] = {
     "resting": "resting",
     "canceled": "ended",
     "executed": "ended",
 }
-# A reason that goes into the log is cut to this length, and an id of ours that is longer is none.
+# A reason for the log is cut to the first length; an id longer than the second cannot be ours.
 _LONGEST_REASON = 200
 _LONGEST_ID = 100
 
@@ -120,7 +120,7 @@ class GroupUpdate(msgspec.Struct, frozen=True):
 
 
 class _Owner(msgspec.Struct, frozen=True):
-    """What tells whose an order or a fill is, and where an order is, whatever stands there."""
+    """What shows whose an order or fill is, and where an order rests; values of any type."""
 
     client_order_id: Any = None
     order_id: Any = None
@@ -131,7 +131,7 @@ class _Owner(msgspec.Struct, frozen=True):
     subaccount_number: Any = None
 
     def is_of_another(self, subaccount: int) -> bool:
-        """Return whether another subaccount is named."""
+        """Return whether the row names another subaccount."""
         named = self.subaccount if self.subaccount_number is None else self.subaccount_number
         return isinstance(named, int) and named != subaccount
 
@@ -164,9 +164,9 @@ def listed_order(row: Any) -> OrderReport | OrderUnreadable | None:
 def fill_on_stream(
     raw: msgspec.Raw, prefix: str, subaccount: int = 0
 ) -> Fill | FillUnreadable | None:
-    """Read a `fill`; `None` if it is in no market of ours, whose tickers begin with `prefix`.
+    """Read a `fill`; `None` if its market is not ours: our tickers begin with `prefix`.
 
-    One without a market is taken for ours if it has a client id of ours.
+    A fill without a market is ours if it has a client id of ours.
     """
     owner = _owner(raw)
     if owner is None or owner.is_of_another(subaccount):
@@ -214,7 +214,7 @@ def _is_own(owner: _Owner) -> bool:
 
 
 def _id(row: Any, key: str) -> str:
-    """Return an id of a row, or "" if it has none that could be one of ours."""
+    """Return the row's id under `key`, or "" if it cannot be one of ours."""
     found = row.get(key) if isinstance(row, dict) else None
     return found if isinstance(found, str) and len(found) <= _LONGEST_ID else ""
 
@@ -294,7 +294,7 @@ def _report(wire: _Order, expires: Milliseconds) -> OrderReport:
 
 
 def _status(stated: str, filled: Count, remaining: Count) -> OrderStatus:
-    """Return an order's status; one that contradicts its numbers is not believed."""
+    """Return an order's status: "unknown" if the stated one contradicts the counts."""
     match stated:
         case "resting" if not remaining:
             return "unknown"

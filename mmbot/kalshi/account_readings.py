@@ -1,4 +1,4 @@
-"""Reading the account: one order, resting orders, fills, positions and balances."""
+"""Reads the account: one order, resting orders, fills, positions and balances."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ from mmbot.units import MONEY_PER_CENT, Count, Money
 _ORDERS = "/portfolio/orders"
 # Orders are listed from this long before the placement: the exchange's clock may be behind.
 _CLOCK_SLACK_SECONDS = 60
-# So many markets are named in one request: no server reads an address of any length.
+# The most markets named in one request, as servers limit the length of a URL.
 _TICKERS_NAMED = 200
-# A fill between the two reads makes them differ: then both are read again.
+# Fills and positions that disagree are read again: a fill may have come between the two reads.
 _ATTEMPTS = 3
-# Every fill of an event is listed after each of them; so many rows are read only once.
+# Each reading lists every fill of an event again; this many decoded rows are cached.
 _FILLS_REMEMBERED = 16_384
 
 
 def query_order(command: QueryOrder, subaccount: int) -> Reading:
-    """Query one order: by the exchange's id where that is known, else by its client id."""
+    """Query one order: by the exchange's id if that is known, else by its client id."""
     if command.order_id:
         path = f"{_ORDERS}/{command.order_id}"
         answer = yield HttpRequest("GET", path)
@@ -75,7 +75,7 @@ def query_order(command: QueryOrder, subaccount: int) -> Reading:
 
 
 def _found(order: RestOrder, command: QueryOrder) -> InputEvent:
-    """Return the report of a queried order, which may leave out our client id but not differ."""
+    """Return the report of a queried order; it may omit our client id, but not differ in it."""
     if (
         order.client_order_id not in {"", command.client_id}
         or order.ticker != command.ticker
@@ -90,8 +90,8 @@ def _found(order: RestOrder, command: QueryOrder) -> InputEvent:
 def read_account(command: ReadAccount, series: str, subaccount: int) -> Reading:
     """Read resting orders, fills, positions and the balances of the shards in use.
 
-    If anything but the orders cannot be read, or a position is not the sum of its fills, the
-    reading fails, and what is returned of it is the list of orders.
+    If anything but the orders cannot be read, the reading fails and returns the list of orders
+    with the failure.
 
     Raises:
         ReadingError: The request for the orders failed.
@@ -130,7 +130,7 @@ def _read_all(
 
 
 class RestingOrders(msgspec.Struct, frozen=True):
-    """The account's resting orders: our own, and how many there are of others."""
+    """The account's resting orders: our own, and the number of others."""
 
     reports: tuple[OrderReport, ...]
     unreadable: tuple[OrderUnreadable, ...]
@@ -163,7 +163,7 @@ def balances_of(shards: tuple[int, ...], own: tuple[str, str]) -> Steps[dict[int
 def fills_of(
     series: str, tickers: tuple[str, ...], own: tuple[str, str]
 ) -> Steps[tuple[tuple[Fill, ...], tuple[Unreadable, ...]]]:
-    """Read every fill of these markets of the series; return also which cannot be read."""
+    """Read every fill in these markets of the series; also return which cannot be read."""
     listed: list[bytes] = []
     for first in range(0, len(tickers), _TICKERS_NAMED):
         named = ",".join(tickers[first : first + _TICKERS_NAMED])
@@ -184,7 +184,7 @@ def positions_of(
 ) -> Steps[tuple[dict[str, Count], tuple[Unreadable, ...]]]:
     """Read the signed position in every market of the series that is not settled.
 
-    Return also which cannot be read.
+    Also return which cannot be read.
     """
     query = (("count_filter", "position"), ("limit", PAGE_SIZE), own)
     listed = yield from pages("/portfolio/positions", query, "market_positions", Any)
@@ -198,7 +198,7 @@ def positions_of(
 
 
 def positions_in(tickers: Iterable[str], positions: Mapping[str, Count]) -> dict[str, Count]:
-    """Return the position in each of these markets; one that is not listed is none."""
+    """Return the position in each of these markets; zero if it is not listed."""
     return {ticker: positions.get(ticker, Count(0)) for ticker in tickers}
 
 

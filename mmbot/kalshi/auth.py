@@ -1,7 +1,7 @@
-"""Sign requests as the exchange requires.
+"""Signs requests as the exchange requires.
 
-The signed text is the time in milliseconds, the method and the path without its query. An RSA key
-signs it with PSS (SHA-256, salt as long as the digest), an Ed25519 key directly.
+The signed text is the time in milliseconds, the method, and the path without its query. RSA keys
+sign it with PSS (SHA-256, salt as long as the digest), Ed25519 keys directly.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 from mmbot.errors import BadInput
 from mmbot.units import Milliseconds
 
-# The exchange accepts signatures that are seconds old; one made ahead is used for so long, and made
-# anew after this.
+# The exchange accepts signatures that are seconds old. One made in advance is used up to the first
+# of these ages, and replaced from the second on.
 _FRESH_MS: Final[Milliseconds] = 3_000
 _RENEWED_MS: Final[Milliseconds] = 2_000
 
@@ -26,7 +26,7 @@ PrivateKey: TypeAlias = rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 
 class PlainKey(Protocol):
-    """A key that signs a text as it is, as Ed25519 does."""
+    """A key that signs a text directly, as Ed25519 does."""
 
     def sign(self, data: bytes, /) -> bytes:
         """Return the signature."""
@@ -36,7 +36,7 @@ _PSS = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=padding.PSS.DI
 
 
 def read_private_key(pem: bytes) -> PrivateKey:
-    """Load an RSA or Ed25519 key; raise `BadInput`, whose text never contains any of `pem`."""
+    """Load an RSA or Ed25519 key; raise `BadInput`, whose text never contains part of `pem`."""
     try:
         key = serialization.load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):

@@ -1,7 +1,7 @@
-"""Changes of a book, decoded in one step to what is needed of them.
+"""Decodes book changes in one step, to what is needed of them.
 
-The wire has few different prices and sizes, so each text is parsed once. A frame that is anything
-else, or that says anything in another form, is left to the general decoding in `messages`.
+The wire has few different prices and sizes, so each text is parsed once. Any other frame, or one in
+another form, is left to the general decoding in `messages`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _Number = TypeVar("_Number")
 
 # With YES prices on both sides, the NO levels are the asks.
 SIDES: Final[dict[str, Side]] = {"yes": "bid", "no": "ask"}
-# Of a side of a thousand prices, and of the sizes in use, all texts find room.
+# Enough for every price on a side and for the sizes in use.
 _TEXTS_KEPT: Final = 16_384
 
 
@@ -44,7 +44,7 @@ class ChangeFrame(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="
 
 
 class _Texts(dict[str, _Number | None], Generic[_Number]):
-    """Numbers by their text on the wire, `None` where it is none; parsed when first looked up."""
+    """Numbers by their text on the wire, parsed at first lookup; `None` if it is no number."""
 
     def __init__(self, parse: Callable[[str], _Number]) -> None:
         super().__init__()

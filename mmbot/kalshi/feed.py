@@ -1,16 +1,16 @@
 """The WebSocket stream, without its socket: frames in; events and frames to send out.
 
-The frames of the books carry one sequence number across all of them. After a gap in it no book can
-be trusted: the feed reports that and requests new snapshots. Fills, own orders, order groups and
-market lifecycle have subscriptions of their own; the stream counts as up when all of these are
-confirmed; what happened before that has to be read by REST.
+The frames of all books share one sequence number. After a gap in it no book can be trusted: the
+feed reports that and requests new snapshots. Fills, own orders, order groups and market lifecycle
+have subscriptions of their own; the stream counts as up when all of these are confirmed, and what
+happened before that has to be read by REST.
 
-A message that cannot be read costs what it is about: one book, one order, one market's fills, or
-nothing where it is not about ours. Only a frame without a readable envelope, and the answer to a
-subscription, cost the connection.
+A message that cannot be read invalidates only what it is about: one book, one order, one market's
+fills, or nothing if it does not concern us. Only an unreadable envelope, or an unreadable answer to
+a subscription, costs the connection.
 
-Nearly all frames are changes of a book by others. `book_change` reads these and no others, in a
-fraction of the time; what it leaves to `received` it has not touched.
+Nearly all frames are book changes by others. `book_change` reads only these, in a fraction of the
+time; a frame that it leaves to `received` has changed nothing.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ from mmbot.trading.events import (
 from mmbot.trading.values import USUAL_INTERVALS, OrderReport
 from mmbot.units import Milliseconds
 
-# A type of message that nobody knows has its channel doubted once in this time, so that it cannot
-# have the exchange asked without end.
+# A message of unknown type has its channel distrusted at most once in this time, so that repairs
+# cannot go on without end.
 _DOUBTED_MS = UNREADABLE_MS
 _MOST_DOUBTED = 100
 # The stream lags from a frame older than the first on, until one is no older than the second.
@@ -67,16 +67,16 @@ class Feed:
         """Begin unconnected.
 
         Args:
-            series: Whose markets are ours; what is told of others is passed over.
-            silence_ms: After how long a silence the channel of the books is probed.
-            subaccount: Whose orders and fills are ours, where the account has several.
+            series: The series whose markets are ours; messages about others are ignored.
+            silence_ms: After how long a silence the books' channel is probed.
+            subaccount: The subaccount whose orders and fills are ours.
         """
         self._prefix = f"{series}-"
         self._subaccount = subaccount
         self.unknown_words = VocabularyMonitor(vocabulary.STREAM)
         # When the last frame was sent, by the exchange's clock.
         self._last_sent: Milliseconds | None = None
-        # When the stream last told of an own order or fill.
+        # When the stream last reported an own order or fill.
         self._own_heard: Milliseconds | None = None
         # The end of a lag, held back until the rest of its frame is handled.
         self._in_time_again: FeedLagged | None = None
@@ -112,10 +112,10 @@ class Feed:
         return step
 
     def book_change(self, data: bytes | str, now: Milliseconds) -> BookChanged | None:
-        """Read a frame that is nothing but the next change of a known book by somebody else.
+        """Read a frame that is exactly the next change of a known book by somebody else.
 
-        `None` leaves it to `received`: whatever else it is, out of sequence, late, about an own
-        order, or unreadable.
+        `None` leaves any other frame to `received`: another message, or a change out of sequence,
+        late, by an own order, or unreadable.
         """
         frame = decode_change(data)
         if frame is None:
@@ -144,8 +144,8 @@ class Feed:
     def received(self, data: bytes | str, now: Milliseconds) -> FeedStep:
         """Handle one frame: a message of any channel, or the answer to a subscription.
 
-        What cannot be read is told in the step and raises nothing; frames of a connection that was
-        given up change nothing.
+        What cannot be read is reported in the step and raises nothing; frames of a connection that
+        was given up are ignored.
         """
         step = self._subscriptions.begin(now)
         if not self._subscriptions.connected:
@@ -160,10 +160,10 @@ class Feed:
             if self._in_sequence(frame):
                 self._handle(frame)
         except wire.Malformed as error:
-            # What the frame reported, and whom it was about, is lost: all has to be read by REST.
+            # What the frame was about is lost, so everything has to be read by REST.
             self._subscriptions.give_up(f"malformed: {error}"[:200])
-        # A frame that ends the lag may itself reveal a gap or end the connection: nothing may be
-        # quoted before that is handled.
+        # A frame that ends the lag may itself reveal a gap or end the connection, which must be
+        # handled before anything is quoted.
         if self._in_time_again is not None and not step.reconnect:
             step.events.append(self._in_time_again)
         return step
@@ -175,7 +175,7 @@ class Feed:
         return step
 
     def renew(self, reason: str, now: Milliseconds) -> FeedStep:
-        """Ask for another connection, as this one does not tell what happens."""
+        """Request a new connection, as this one is silent or wrong."""
         step = self._subscriptions.begin(now)
         if self._subscriptions.connected:
             self._subscriptions.give_up(reason)
@@ -186,7 +186,7 @@ class Feed:
         return None if self._last_sent is None else max(0, now - self._last_sent)
 
     def own_age(self, now: Milliseconds) -> Milliseconds | None:
-        """Return the time since the stream last told of an own order or fill."""
+        """Return the time since the stream last reported an own order or fill."""
         return None if self._own_heard is None else max(0, now - self._own_heard)
 
     def woken(self, now: Milliseconds) -> FeedStep:
@@ -203,7 +203,7 @@ class Feed:
     # Age and sequence
 
     def _track_age(self, sent: Milliseconds) -> None:
-        """Report when frames begin to come late or too early; note when they are in time again."""
+        """Report when frames begin to arrive late or early; note when they are in time again."""
         if not sent:
             return
         self._last_sent = sent
@@ -219,7 +219,7 @@ class Feed:
                 self._in_time_again = change
 
     def _in_sequence(self, frame: wire.Frame) -> bool:
-        """Return whether to read a frame: not if it is repeated or was overtaken."""
+        """Return whether to read a frame: not if it is a duplicate or out of order."""
         if not (frame.sid and frame.seq):
             return True
         last = self._last_seq.get(frame.sid)
@@ -235,8 +235,8 @@ class Feed:
     def _handle_late(self, sid: int, seq: int) -> None:
         """Note a frame that is repeated or was overtaken.
 
-        After two in order the numbers may have begun anew, and nothing tells what is new from what
-        comes once more: only another connection does.
+        After two consecutive ones the sequence may have restarted, and new frames cannot be told
+        from duplicates: only a new connection helps.
         """
         before, self._late_seq[sid] = self._late_seq.get(sid), seq
         if before == seq - 1:
@@ -252,7 +252,7 @@ class Feed:
         elif channel == LIFECYCLE:
             subscriptions.step.listing_stale = True
         elif channel == GROUPS:
-            # Only this channel tells whether a group was triggered.
+            # Only this channel reports that a group was triggered.
             subscriptions.give_up("a gap in the order group updates")
 
     # Messages
@@ -285,7 +285,7 @@ class Feed:
                 self._unknown(frame)
 
     def _unknown(self, frame: wire.Frame) -> None:
-        """Doubt the channel on which a message came whose type nobody knows."""
+        """Distrust the channel of a message of unknown type."""
         subscriptions = self._subscriptions
         channel, now = subscriptions.channels.get(frame.sid, ""), subscriptions.now
         doubted = self._doubted.get((channel, frame.type))
@@ -337,10 +337,10 @@ class Feed:
         return bool(frame.sid) and frame.sid == self._subscriptions.book_sid
 
     def _has_number(self, frame: wire.Frame) -> bool:
-        """Return whether a frame of the books has a number.
+        """Return whether a frame of the books has a sequence number.
 
-        Without them nothing tells whether a change of any book is missing: as where they begin
-        anew, only another connection helps.
+        Without one a gap cannot be detected: as with a restarted sequence, only a new connection
+        helps.
         """
         if not frame.seq:
             self._subscriptions.give_up(f"{frame.type} without its number")
@@ -359,7 +359,7 @@ class Feed:
             return
         if not frame.sending_ts_ms:
             self._track_age(delta.ts_ms)
-        # In paper trading own changes do not come from the exchange.
+        # In paper trading, changes by own orders do not come from the exchange.
         if is_books and delta.client_order_id is None:
             subscriptions.books_heard = subscriptions.now
         if is_books and subscriptions.changed(delta.market_ticker, delta.clock):
@@ -371,7 +371,7 @@ class Feed:
         try:
             change = group_change(frame.msg)
         except wire.Malformed:
-            # It is about no group that can be told.
+            # It does not say which group it is about.
             return
         if change is not None:
             self._subscriptions.step.events.append(change)

@@ -1,8 +1,8 @@
-"""What the exchange's messages state of fees, as terms and changes of terms.
+"""Fees in the exchange's messages, as terms and changes of terms.
 
-What is stated and cannot be read is no known fee: a kind that is no word is `not_stated`, and a
-multiplier that is no number, or one beyond all bounds, is below 0. A change whose instant cannot be
-read may hold already.
+Terms that cannot be read are no known fee: a kind that is no text becomes `not_stated`, and a
+multiplier that is no number, or out of bounds, becomes negative. A change whose time cannot be read
+may apply already.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from mmbot.trading.values import ListedEvent
 from mmbot.underlying.calendar import to_milliseconds
 from mmbot.units import Milliseconds
 
-# A kind of fee that is not even a word, and how long one may be that is named.
+# Stands for a kind of fee that is no text; a kind that is shown is cut to this length.
 _NO_WORD: Final = "not_stated"
 _LONGEST_KIND: Final = 60
 _UNKNOWN: Final = FeeTerms(_NO_WORD)
 
 
 def fee_terms(kind: wire.Word, multiplier: wire.Word) -> FeeTerms:
-    """Return the terms in which `None` is not stated."""
+    """Return the terms; `None` means not stated."""
     stated = None if kind is None else (wire.word(kind) or _NO_WORD)[:_LONGEST_KIND]
     return FeeTerms(stated, None if multiplier is None else _millionths(multiplier))
 
 
 def series_terms(kind: wire.Word, multiplier: wire.Word) -> FeeTerms:
-    """Return the terms of a series, which has to state a kind."""
+    """Return the terms of a series, which must state a kind."""
     return fee_terms(_NO_WORD if kind is None else kind, multiplier)
 
 
@@ -56,7 +56,7 @@ class _SeriesChange(msgspec.Struct, frozen=True):
 
 
 def series_changes(rows: Iterable[Any], series: str) -> tuple[FeeChange, ...]:
-    """Return the changes of a series among the rows of `/series/fee_changes`."""
+    """Return a series' changes among the rows of `/series/fee_changes`."""
     changes = []
     for row in rows:
         if isinstance(row, dict) and row.get("series_ticker") == series:
@@ -76,7 +76,7 @@ class _EventChange(msgspec.Struct, frozen=True):
 def event_changes(rows: Iterable[Any], series: str) -> dict[str, tuple[FeeChange, ...]]:
     """Return each event's changes among the rows of `/events/fee_changes`.
 
-    A change of the series' whose event cannot be read is that of the event "": it may be any.
+    A change in the series whose event cannot be read is under "", as it may be any event's.
     """
     found: dict[str, tuple[FeeChange, ...]] = {}
     for row in rows:
@@ -96,9 +96,9 @@ def event_changes(rows: Iterable[Any], series: str) -> dict[str, tuple[FeeChange
 def with_changes(
     event: ListedEvent, changes: Iterable[FeeChange], now: Milliseconds
 ) -> ListedEvent:
-    """Return an event with the changes of its fee that may matter from now on.
+    """Return an event with the fee changes that may still matter.
 
-    Its row may leave out what the latest change has set, and either may be an old copy.
+    Its row may omit what the latest change has set, and either may be an old cached copy.
     """
     listed = sorted(changes, key=lambda change: change.at)
     undated = [change for change in listed if not change.at]

@@ -4,8 +4,8 @@ The writes of one step of the engine go out together: cancels first, as one batc
 several, then renewals and decreases one by one, then the places, again as one batch. The engine
 emits no more than its own token bucket holds, so a batch always fits the exchange's bucket.
 
-No write is repeated, except one that was refused because its signature was too old: that is
-signed again, once.
+No write is repeated, except that one refused because its signature was too old is signed again,
+once.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class _Sent(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def kind(self) -> str:
-        """The answer's name in the vocabulary."""
+        """The name of the answer in the vocabulary."""
         write = write_name(self.commands[0])
         return write if len(self.commands) == 1 else f"batch of {write}"
 
@@ -98,8 +98,8 @@ class Gateway:
         self._clock_off = False
         self._writes: dict[int, _Sent] = {}
         self._readings: dict[int, tuple[ReadCommand, Reading]] = {}
-        # At most one reading of the account and one of the listing are under way. Another request
-        # for the same makes the one under way stale: it starts again once that has ended.
+        # At most one reading of the account and one of the listing are in progress. Another request
+        # makes the one in progress stale: its events are dropped, and a new reading follows it.
         self._latest: dict[type, ReadCommand] = {}
 
     def write(self, commands: Iterable[WriteCommand], now: Milliseconds) -> list[Call]:
@@ -146,7 +146,7 @@ class Gateway:
     def _compare_clocks(
         self, call_id: int, answer: HttpAnswer | None, now: Milliseconds
     ) -> list[InputEvent]:
-        """Report when the bot's time begins to be off by the exchange's date, or is right again."""
+        """Report when the bot's time begins to differ from the exchange's date, or agrees again."""
         request, sent = self._calls.pop(call_id)
         date = date_of(request, answer)
         if date is None:

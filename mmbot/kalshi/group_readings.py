@@ -41,7 +41,7 @@ def ensure_group(command: EnsureGroup, subaccount: int) -> Reading:
 
 
 def reset_group(command: ResetGroup, subaccount: int) -> Reading:
-    """Let a triggered group take orders again; one that no longer exists counts as deleted."""
+    """Let a triggered group accept orders again; one that no longer exists counts as deleted."""
     path = f"{_GROUPS}/{command.group}/reset"
     query = own_subaccount(subaccount), ("exchange_index", str(command.shard))
     answer = yield HttpRequest("PUT", path, query)
@@ -53,7 +53,7 @@ def reset_group(command: ResetGroup, subaccount: int) -> Reading:
 
 
 def _readable(rows: tuple[Any, ...]) -> Iterator[_Group]:
-    """Iterate over the groups that can be read: any other may be anybody's, and is not used."""
+    """Iterate over the readable groups; any other may be anybody's and is not used."""
     for row in rows:
         with contextlib.suppress(wire.Malformed):
             yield wire.convert(row, _Group)
@@ -66,7 +66,7 @@ class _Group(msgspec.Struct, frozen=True):
     exchange_index: wire.Integer = 0
 
     def matches(self, wanted: EnsureGroup) -> bool:
-        """Return whether it is on the shard, has the cap, and cancels its orders beyond it."""
+        """Return whether it is on the shard, has the cap, and cancels its orders when exceeded."""
         try:
             limit = parse_count(self.contracts_limit_fp or "0")
         except ValueError:

@@ -1,4 +1,4 @@
-"""A REST call and its answer as values; sockets are elsewhere."""
+"""A REST call and its answer as values."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from mmbot.units import Milliseconds
 BASE_PATH = "/trade-api/v2"
 STREAM_PATH = "/trade-api/ws/v2"
 
-# The statuses of 400 to 499 that concern the moment, not the request.
+# The 4xx statuses that are due to the moment, not the request.
 _PASSING_STATUSES = frozenset({408, 425, 429})
 
-# What caches keep for seconds, with the date of the copy.
+# Paths whose answers are cached for seconds, with the date of the copy.
 _CACHED_PATHS = (f"{BASE_PATH}/markets", f"{BASE_PATH}/series")
 
 
 class HttpRequest(msgspec.Struct, frozen=True, gc=False):
-    """One call; `path` is without the query, and from the host's root once it is signed."""
+    """One call; `path` excludes the query, and once signed starts at the host's root."""
 
     method: str
     path: str
@@ -40,14 +40,14 @@ class HttpAnswer(msgspec.Struct, frozen=True):
 
 
 def is_passing(status: int) -> bool:
-    """Return whether a status says that the same request may succeed later."""
+    """Return whether a status means that the same request may succeed later."""
     return status in _PASSING_STATUSES or status >= 500
 
 
 def date_of(request: HttpRequest, answer: HttpAnswer | None) -> Milliseconds | None:
-    """Return the beginning of the second in which the exchange itself answered, if it says so.
+    """Return the start of the second in which the exchange itself answered, if it says so.
 
-    A copy out of a cache bears the date at which it was made, and does not count.
+    A cached copy has the date at which it was made, and does not count.
     """
     headers = dict(answer.headers) if answer is not None else {}
     if headers.get("age", "0") != "0" or request.path.startswith(_CACHED_PATHS):
@@ -57,10 +57,10 @@ def date_of(request: HttpRequest, answer: HttpAnswer | None) -> Milliseconds | N
 
 @lru_cache(256)
 def _milliseconds(date: str) -> Milliseconds | None:
-    """Return an HTTP date as milliseconds; many answers bear the same."""
+    """Return an HTTP date as milliseconds; cached, as many answers have the same."""
     try:
         at = parsedate_to_datetime(date)
     except (ValueError, OverflowError):
         return None
-    # A zone of "-0000" is UTC without a word on where it was read.
+    # The zone "-0000" is parsed as a naive time, and means UTC.
     return to_milliseconds(at if at.tzinfo else at.replace(tzinfo=dt.UTC))

@@ -1,6 +1,6 @@
-"""Readings of the listing: the events that are open or held, the fees, the exchange's state.
+"""Reads the listing: the events that are open or held, the fees, the exchange's state.
 
-An event or market that cannot be read costs only itself, and is named.
+An event or market that cannot be read is left out and reported.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ from mmbot.units import Milliseconds
 
 _EVENT_PAGE_SIZE = "200"
 
-# Events and markets that cannot be read, each named; a listing with more is none.
+# The most unreadable events and markets that are reported; a listing with more is malformed.
 _MOST_UNREADABLE = 1_000
 
 
 def read_listing(command: ReadListing, series: str, now: Milliseconds) -> Reading:
     """Read limits, fees, the exchange's state and the events that have not closed by `now`.
 
-    Of the events in `command.held` that have closed, the results are read as well.
+    The results of the events in `command.held` that have closed are read as well.
     """
     limits = yield from rate_limits()
     open_ = yield from open_events(series, now)
@@ -69,7 +69,7 @@ def read_listing(command: ReadListing, series: str, now: Milliseconds) -> Readin
 
 
 def read_fee_type(series: str) -> Reading:
-    """Read the series' fee alone."""
+    """Read only the series' fee."""
     return [FeeTypeRead((yield from _usual_fee(series)))]
 
 
@@ -92,7 +92,7 @@ def _event(row: Any) -> wire.RestEvent:
 def held_event(ticker: str) -> Steps[wire.RestEvent | None]:
     """Read an event that may have closed; `None` if the exchange does not know the ticker.
 
-    One of which the exchange gives nothing that can be read has no markets that can.
+    If nothing of the answer can be read, the event has no readable markets.
     """
     path = f"/events/{ticker}"
     answer = yield HttpRequest("GET", path, (("with_nested_markets", "true"),))
@@ -115,10 +115,10 @@ def held_event(ticker: str) -> Steps[wire.RestEvent | None]:
 def listed_events(
     events: Iterable[wire.RestEvent], series: str
 ) -> tuple[tuple[ListedEvent, ...], tuple[Unreadable, ...]]:
-    """Convert the events of the series; return also those, and the markets, that cannot be read.
+    """Convert the events of the series; also return the unreadable events and markets.
 
     Raises:
-        Malformed: More of them cannot be read than could be named.
+        Malformed: There are more unreadable ones than are reported.
     """
     listed: list[ListedEvent] = []
     unreadable: list[Unreadable] = []
@@ -146,7 +146,7 @@ def listed_events(
 
 
 def _markets(event: wire.RestEvent, ticker: str) -> tuple[list[Market], list[Unreadable]]:
-    """Convert an event's markets, sorted by strike; return also those that cannot be read."""
+    """Convert an event's markets, sorted by strike; also return those that cannot be read."""
     markets: list[Market] = []
     unreadable: list[Unreadable] = []
     for row in _rows(event):
@@ -160,7 +160,7 @@ def _markets(event: wire.RestEvent, ticker: str) -> tuple[list[Market], list[Unr
 
 
 def _without_doubles(markets: list[Market]) -> tuple[list[Market], list[Unreadable]]:
-    """Take out the markets of which there are two at one strike, or by one name, that differ."""
+    """Separate markets that share a strike or a ticker but differ."""
     different = list(dict.fromkeys(markets))
     strikes = Counter(market.strike for market in different)
     tickers = Counter(market.ticker for market in different)
@@ -171,15 +171,15 @@ def _without_doubles(markets: list[Market]) -> tuple[list[Market], list[Unreadab
 
 
 def _rows(event: wire.RestEvent) -> Iterator[dict[str, Any]]:
-    """Iterate over an event's markets, whatever they hold."""
+    """Iterate over an event's undecoded markets."""
     for row in event.markets if isinstance(event.markets, list) else ():
         yield row if isinstance(row, dict) else {}
 
 
 class SeriesFees(msgspec.Struct, frozen=True):
-    """The fee of a series, the changes of it to come, and those of its events by their tickers.
+    """The fee of a series with its changes, and those of its events by their tickers.
 
-    `unread` says which of these changes are not known until they hold; it is empty if all are.
+    `unread` says which changes stay unknown until they apply; it is empty if all are known.
     """
 
     usual: FeeTerms
@@ -193,12 +193,12 @@ class SeriesFees(msgspec.Struct, frozen=True):
 
 
 def series_fees(series: str) -> Steps[SeriesFees]:
-    """Read the fees of a series and of its events, whatever stands there."""
+    """Read the fees of a series and of its events, readable or not."""
     usual = yield from _usual_fee(series)
     query = (("series_ticker", series),)
     rows = (yield from get("/series/fee_changes", _FeeChanges, query)).series_fee_change_arr
-    # Of every series: the exchange takes no filter. What is beyond those pages holds by the event's
-    # row and by `event_fee_update` as soon as it does.
+    # The exchange has no filter by series here. Changes beyond these pages are seen in the event's
+    # row and by `event_fee_update` once they apply.
     path, field = "/events/fee_changes", "event_fee_changes"
     own, whole = yield from first_pages(path, (("limit", PAGE_SIZE),), field)
     of_events = event_changes([wire.tree(row) for row in own], series)
@@ -215,13 +215,13 @@ def _usual_fee(series: str) -> Steps[FeeTerms]:
 
 
 def closed_reason(listed: list[wire.RestEvent]) -> Steps[str]:
-    """Return why nothing may be quoted (a pause of the exchange, or of a shard in use), or ""."""
+    """Return why nothing may be quoted (the exchange or a shard in use is paused), or ""."""
     status = yield from get("/exchange/status", ExchangeStatus)
     return "" if status.trades(listed) else "exchange_paused"
 
 
 def _settlements(event: wire.RestEvent) -> Iterator[InputEvent]:
-    """Iterate over the results of an event's markets, also of those whose terms are unreadable."""
+    """Iterate over the results of an event's markets, even if their terms are unreadable."""
     for row in _rows(event):
         ticker, result = row.get("ticker"), row.get("result")
         if isinstance(ticker, str) and result not in (None, ""):
@@ -231,7 +231,7 @@ def _settlements(event: wire.RestEvent) -> Iterator[InputEvent]:
 
 
 def decided(events: Iterable[wire.RestEvent]) -> set[str]:
-    """Return the markets with a result, whether or not that can be read."""
+    """Return the markets with a result, readable or not."""
     rows = (row for event in events for row in _rows(event))
     return {wire.word(row.get("ticker")) for row in rows if row.get("result") not in (None, "")}
 
@@ -257,14 +257,14 @@ class _FeeChanges(msgspec.Struct, frozen=True):
 
 
 class Activity(msgspec.Struct, frozen=True):
-    """Whether the exchange, or a shard, is up and takes orders: only if both are true."""
+    """Whether the exchange, or a shard, is up and accepts orders: only if both are true."""
 
     exchange_active: wire.Word = None
     trading_active: wire.Word = None
 
     @property
     def trading(self) -> bool:
-        """Whether orders are taken, for all that is known."""
+        """Whether orders are certainly accepted."""
         return self.exchange_active is True and self.trading_active is True
 
 
@@ -280,9 +280,9 @@ class ExchangeStatus(Activity, frozen=True):
     exchange_index_statuses: tuple[ShardActivity, ...] = ()
 
     def trades(self, listed: Iterable[wire.RestEvent]) -> bool:
-        """Return whether the exchange and every shard with one of these events take orders."""
+        """Return whether the exchange and every shard with one of these events accept orders."""
         shards = [row.get("exchange_index") or 0 for event in listed for row in _rows(event)]
-        # A shard whose index is no number may be any.
+        # A shard whose index is no number may be any shard.
         used = (
             shard
             for shard in self.exchange_index_statuses

@@ -1,9 +1,9 @@
-"""The exchange's JSON as typed messages, and those of books and markets as values.
+"""The exchange's JSON as typed messages, and books and markets as values.
 
-Decoding is lenient: unknown keys pass (`unknown_words` counts them), a null is the same as an
-absent key, and deprecated keys are never needed. A word of an enum is a `Word`, which anything may
-be: what is no known word has the safe reading that `vocabulary` states. Whatever the bytes, the
-only exception raised is `Malformed`: a needed key is missing, or a value is not of its type.
+Decoding is lenient: unknown keys are ignored (`unknown_words` counts them), null is the same as an
+absent key, and deprecated keys are never needed. An enum's value is a `Word`, which may be
+anything: an unknown value is handled safely, as `vocabulary` states. Whatever the bytes, the only
+exception is `Malformed`: a needed key is missing, or a value has the wrong type.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from mmbot.units import (
 )
 
 Number: TypeAlias = str | int | float
-# The place of a word of an enum, whatever stands there; `word` reads it.
+# An enum's value of any type; `word` reads it.
 Word: TypeAlias = Any
-# No id, instant or amount on the wire is beyond what a float holds exactly.
+# No id, time or amount on the wire exceeds what a float holds exactly.
 Integer: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
 Real: TypeAlias = Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)]
 Instant: TypeAlias = Annotated[dt.datetime, msgspec.Meta(tz=True)]
@@ -40,11 +40,11 @@ _T = TypeVar("_T")
 
 # With YES prices on both sides, the NO levels are the asks.
 _BOOK_SIDES: dict[str, Side] = {"yes": "bid", "no": "ask"}
-# An error's code and text are cut to this length, and a word or id that is shown to this one.
+# An error's code and text are cut to the first length, a word that is shown to the second.
 _LONGEST_ERROR_TEXT = 200
 _LONGEST_WORD = 60
 
-# While a market has one of these statuses, and no result, it takes orders from its opening on.
+# A market with one of these statuses and no result accepts orders once it has opened.
 _OPEN_STATUSES = frozenset({"active", "initialized"})
 
 
@@ -87,7 +87,7 @@ class BookSnapshot(msgspec.Struct, frozen=True):
 
 
 class BookDelta(msgspec.Struct, frozen=True):
-    """`orderbook_delta`; a change by an own order names that."""
+    """`orderbook_delta`; a change by an own order has its client id."""
 
     market_ticker: str
     price_dollars: Number
@@ -99,14 +99,14 @@ class BookDelta(msgspec.Struct, frozen=True):
 
 
 class LifecycleSubject(msgspec.Struct, frozen=True):
-    """The market or event that a lifecycle message is about, whatever stands there."""
+    """The market or event that a lifecycle message is about; values of any type."""
 
     market_ticker: Word = None
     event_ticker: Word = None
 
 
 class EventFeeUpdate(msgspec.Struct, frozen=True):
-    """`event_fee_update`; null where the event has what its series has."""
+    """`event_fee_update`; null if the series' terms apply."""
 
     event_ticker: Word = None
     fee_type_override: Word = None
@@ -141,7 +141,7 @@ class RestMarket(msgspec.Struct, frozen=True):
 
 
 class RestEvent(msgspec.Struct, frozen=True):
-    """An event, whatever stands there, with its markets undecoded."""
+    """An event, with values of any type and its markets undecoded."""
 
     event_ticker: Word = None
     markets: Any = ()
@@ -151,7 +151,7 @@ class RestEvent(msgspec.Struct, frozen=True):
 
 # Decoding
 
-# What the decoding of bytes raises.
+# The exceptions of decoding bytes.
 UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
 _FRAME = msgspec.json.Decoder(Frame)
 
@@ -191,7 +191,7 @@ def tree(data: bytes | str | msgspec.Raw) -> Any:
 
 
 def _convert_without_nulls(message: object, kind: type[_T]) -> _T:
-    # Most messages have none, and to take them out takes longer than everything else.
+    # Tried last: most messages have no nulls, and removing them is the slowest step.
     try:
         return msgspec.convert(_without_nulls(message), kind)
     except (msgspec.ValidationError, RecursionError) as error:
@@ -205,17 +205,17 @@ def _without_nulls(part: Any) -> Any:
 
 
 def word(value: Word) -> str:
-    """Return a word as text, or "" for what is none."""
+    """Return a word as text, or "" if it is not text."""
     return value if isinstance(value, str) else ""
 
 
 def shown(value: Word) -> str:
-    """Return how a word that nobody knows is named in a reason: in quotes, cut to a bound."""
+    """Return an unknown word as shown in a reason: quoted and cut."""
     return texts.shown(value)[:_LONGEST_WORD]
 
 
 def subject(raw: msgspec.Raw) -> LifecycleSubject:
-    """Return whom a lifecycle message is about; nobody if it is no object."""
+    """Return what a lifecycle message is about; an empty subject if it is no object."""
     try:
         return decode(raw, LifecycleSubject)
     except Malformed:
@@ -223,14 +223,14 @@ def subject(raw: msgspec.Raw) -> LifecycleSubject:
 
 
 def markets_of(event: RestEvent) -> Iterator[RestMarket]:
-    """Iterate over an event's markets that can be read."""
+    """Iterate over an event's readable markets."""
     for row in event.markets if isinstance(event.markets, list) else ():
         with contextlib.suppress(Malformed):
             yield convert(row, RestMarket)
 
 
 def is_ours(ticker: Word, prefix: str) -> bool:
-    """Return whether an event or market is one of the series whose tickers begin so."""
+    """Return whether an event or market is of the series whose tickers begin with `prefix`."""
     return isinstance(ticker, str) and ticker.startswith(prefix)
 
 
@@ -238,7 +238,7 @@ def is_ours(ticker: Word, prefix: str) -> bool:
 
 
 def book_change(raw: msgspec.Raw) -> tuple[BookDelta, Side, Price, Count]:
-    """Read an `orderbook_delta`: the message, and the level's side, price and change of size."""
+    """Read an `orderbook_delta`: the message, and the level's side, price and delta."""
     delta = decode(raw, BookDelta)
     side = _BOOK_SIDES.get(word(delta.side))
     if side is None:
@@ -261,7 +261,7 @@ def book_levels(levels: _Levels) -> tuple[Level, ...]:
 
 
 def level_price(stated: Number) -> Price:
-    """Read the price of a level; raise `ValueError` if nothing can be traded at it."""
+    """Read the price of a level; raise `ValueError` if it is not from 0 to a dollar."""
     price = parse_price(stated)
     if not 0 <= price <= ONE_DOLLAR:
         raise ValueError(f"{stated!r} is no price of a contract")
@@ -272,7 +272,7 @@ def level_price(stated: Number) -> Price:
 
 
 def order_price(stated: Number) -> Price:
-    """Read the price of an order; raise `ValueError` if none can be placed at it."""
+    """Read the price of an order; raise `ValueError` if no order can have it."""
     price = level_price(stated)
     if price in (0, ONE_DOLLAR):
         raise ValueError(f"{stated!r} is no price of an order")
@@ -293,7 +293,7 @@ def contracts(stated: Number, least: int = 0, most: Count | None = None) -> Coun
 def market(wire: RestMarket) -> Market:
     """Convert a market; raise `Malformed` if it does not pay above a whole number."""
     strike = wire.floor_strike
-    # The exchange may leave the kind out; what it gives besides must then allow no other.
+    # The exchange may omit the strike type; the other fields must then rule out any other.
     above = wire.strike_type == "greater" or (wire.strike_type is None and wire.cap_strike is None)
     if not above or strike is None or strike != strike // 1:
         raise Malformed(f"market {wire.ticker} is not of the kind 'above a whole number'")
@@ -335,14 +335,14 @@ def price_grid(ticker: str, ranges: Word) -> PriceGrid:
 
 
 def settlement_value(result: Word, stated: Word = None) -> Price | None:
-    """Return what YES pays at a result, or `None` if that cannot be told.
+    """Return what YES pays at a result, or `None` if that is not clear.
 
     Args:
         result: `yes`, `no`, or `scalar` for a fraction of a dollar.
-        stated: What YES pays as the exchange states it, which only a fraction needs; where it
-            contradicts the result, neither is believed.
+        stated: What YES pays as the exchange states it, needed only for a fraction; if it
+        contradicts the result, neither is believed.
     """
-    # As with results, an empty text states nothing.
+    # As with results, an empty string states nothing.
     stated = None if stated == "" else stated
     value: Price | None = None
     if isinstance(stated, str | int | float) and not isinstance(stated, bool):
@@ -363,14 +363,14 @@ def settlement_value(result: Word, stated: Word = None) -> Price | None:
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
-    """An error's code and text, whichever of its three shapes it came in."""
+    """An error's code and text, from any of the three shapes on the wire."""
 
     code: str = ""
     text: str = ""
 
 
 def error_body(body: bytes) -> ErrorBody:
-    """Read an error's code and text; both are empty if the body holds none."""
+    """Read an error's code and text; both are empty if the body has none."""
     try:
         return error_of(tree(body))
     except Malformed:

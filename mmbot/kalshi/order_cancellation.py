@@ -1,9 +1,9 @@
-"""Cancel every own order without any local state: for when no bot is running.
+"""Cancels every own order without any local state, for when no bot is running.
 
 Own orders are those whose client id has the bot's prefix; all others are left alone. They are
-cancelled in batches and never by the exchange's cancel-all call, which would also cancel what is
-placed in the minute after. The batches' answers are not needed: the orders are listed again until
-two listings in a row, further apart than the lists lag, show none.
+cancelled in batches, never by the exchange's cancel-all call, which would also cancel orders placed
+in the minute after it. The batches' answers are not needed: the orders are listed again until two
+listings in a row, further apart than the lists lag, show none.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from mmbot.trading.commands import Cancel
 from mmbot.trading.events import LimitsRead
 from mmbot.trading.values import CLIENT_ID_PREFIX
 
-# The listings at most, and how many empty ones in a row confirm the end.
+# The most listings, and how many empty ones in a row confirm success.
 _MOST_LISTINGS, _EMPTY_LISTINGS = 8, 2
 # The exchange's lists lag by about a second.
 _LAG_SECONDS = 1.5
-# The lowest limits of any account, assumed where its own cannot be read.
+# The lowest limits of any account, assumed if the account's cannot be read.
 _LEAST_LIMITS = LimitsRead(
     refill=100.0, capacity=100.0, place_cost=10.0, cancel_cost=2.0, renew_cost=10.0
 )
@@ -38,13 +38,13 @@ class Pause(msgspec.Struct, frozen=True):
 
 
 class CancellationResult(msgspec.Struct, frozen=True):
-    """How many orders were found and are left.
+    """How many orders were found, and how many are left.
 
     Attributes:
         found: Own orders seen in any listing.
-        left: Own orders that still rest; `None` if that is unknown, for the `reason` given.
+        left: Own orders that still rest; `None` if unknown.
         others: Orders in the last listing that are not the bot's.
-        reason: Why own orders are left or that is unknown.
+        reason: Why own orders are left, or why that is unknown.
     """
 
     found: int
@@ -65,11 +65,11 @@ def cancel_own_orders(subaccount: int, session: str = "") -> Cancellation:
     """Cancel the account's own orders and verify that none is left.
 
     Args:
-        subaccount: Whose orders.
+        subaccount: The subaccount.
         session: If given, only the orders of that session count as own.
 
     Raises:
-        ReadingError: The exchange refuses to list the orders, and would again.
+        ReadingError: The exchange refuses to list the orders, not just for the moment.
     """
     prefix = f"{CLIENT_ID_PREFIX}{session}-" if session else CLIENT_ID_PREFIX
     found: set[str] = set()
@@ -96,7 +96,7 @@ def cancel_own_orders(subaccount: int, session: str = "") -> Cancellation:
 
 
 def list_own_orders(subaccount: int) -> Steps[frozenset[str]]:
-    """Return the client ids of the own orders that rest, of whatever session.
+    """Return the client ids of the resting own orders of any session.
 
     Raises:
         ReadingError, Malformed: They cannot be listed.
@@ -107,7 +107,7 @@ def list_own_orders(subaccount: int) -> Steps[frozenset[str]]:
 
 
 class _Resting(msgspec.Struct, frozen=True):
-    """What cancelling an order needs; orders of others may lack any of it."""
+    """What is needed to cancel an order; rows of others may lack any of it."""
 
     order_id: str
     client_order_id: str
@@ -121,7 +121,7 @@ def _resting(subaccount: int) -> Steps[list[_Resting]]:
 
 
 def _read(row: Any) -> _Resting:
-    """Read a row of the list, whatever stands there: nobody's row may hide one of ours."""
+    """Read a row of any form: a malformed row must not hide our orders."""
     stated = row if isinstance(row, dict) else {}
     shard = stated.get("exchange_index")
     return _Resting(
@@ -135,7 +135,7 @@ def _read(row: Any) -> _Resting:
 def _cancel(
     orders: Sequence[_Resting], subaccount: int
 ) -> Generator[HttpRequest | Pause, HttpAnswer | None, None]:
-    """Cancel orders in batches of at most the bucket's capacity, no faster than it refills."""
+    """Cancel orders in batches of at most the bucket's capacity, no faster than its refill."""
     if not orders:
         return
     limits = yield from _limits()

@@ -1,7 +1,7 @@
 """Readings of the exchange: sequences of requests, written as generators.
 
-A reading yields requests, is sent their answers (`None` where none came in time), and returns
-events. It fails with `ReadingError` or `Malformed`, whose message is a sentence for the log.
+A reading yields requests, is sent their answers (`None` if none came in time), and returns events.
+It fails with `ReadingError` or `Malformed`, whose message is a sentence for the log.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mmbot.trading.events import InputEvent, LimitsRead
 
 _T = TypeVar("_T")
 
-# Refusals of the moment, not of the request, whatever their status.
+# Codes of refusals due to the moment, not the request, whatever their status.
 _PASSING_CODES = frozenset(
     {
         "exchange_is_paused",
@@ -42,7 +42,7 @@ MOST_PAGES = 50
 class ReadingError(Exception):
     """A reading failed; `transient` if the same request may succeed later.
 
-    One that is `rate_limited` was refused because the read bucket is empty.
+    `rate_limited` means that it was refused because the read bucket is empty.
     """
 
     def __init__(self, reason: str, *, transient: bool = False, rate_limited: bool = False) -> None:
@@ -56,7 +56,7 @@ class ReadingError(Exception):
 
 def own_subaccount(subaccount: int) -> tuple[str, str]:
     """Return the query parameter that selects the subaccount."""
-    # Without it the exchange means all subaccounts.
+    # Without it the exchange covers all subaccounts.
     return "subaccount", str(subaccount)
 
 
@@ -73,7 +73,7 @@ def pages(path: str, query: _Query, field: str, kind: type[_T]) -> Steps[list[_T
 
 
 def raw_pages(path: str, query: _Query, field: str) -> Steps[list[bytes]]:
-    """Request a list in the same way; return its rows undecoded."""
+    """Request a list page by page; return its rows undecoded."""
     rows, whole = yield from first_pages(path, query, field)
     if not whole:
         raise ReadingError(f"GET {path}: more than {MOST_PAGES} pages")
@@ -81,7 +81,7 @@ def raw_pages(path: str, query: _Query, field: str) -> Steps[list[bytes]]:
 
 
 def first_pages(path: str, query: _Query, field: str) -> Steps[tuple[list[bytes], bool]]:
-    """Request the first `MOST_PAGES` of a list; return its rows, and whether these are all."""
+    """Request the first `MOST_PAGES` of a list; return their rows, and whether these are all."""
     rows: list[bytes] = []
     cursor, before = "", set[str]()
     for _ in range(MOST_PAGES):
@@ -106,7 +106,7 @@ def read(answer: HttpAnswer | None, path: str, kind: type[_T]) -> _T:
 
     Raises:
         ReadingError: There is no answer, or its status is not 200.
-        Malformed: Its body is not of that kind.
+        Malformed: Its body is not of this kind.
     """
     if answer is None or answer.status != 200:
         limited = answer is not None and answer.status == 429
@@ -116,16 +116,16 @@ def read(answer: HttpAnswer | None, path: str, kind: type[_T]) -> _T:
 
 
 def _is_transient(answer: HttpAnswer | None) -> bool:
-    """Return whether the same request may succeed later, for all that the answer says."""
+    """Return whether the same request may succeed later, by its answer."""
     if answer is None or is_passing(answer.status):
         return True
     return wire.error_body(answer.body).code.lower() in _PASSING_CODES
 
 
 def says_not_found(answer: HttpAnswer | None) -> bool:
-    """Return whether the exchange itself says that there is no such thing.
+    """Return whether the exchange itself says that the object does not exist.
 
-    What stands before it may answer 404 as well, in words of its own.
+    A proxy in front of it may answer 404 as well, with another text.
     """
     if answer is None or answer.status != 404:
         return False
@@ -134,7 +134,7 @@ def says_not_found(answer: HttpAnswer | None) -> bool:
 
 
 def refusal_text(answer: HttpAnswer | None) -> str:
-    """Return the status, code and text of an answer that is an error, or that there is none."""
+    """Return the status, code and text of an error, or that there is no answer."""
     if answer is None:
         return "no answer"
     error = wire.error_body(answer.body)
@@ -145,7 +145,7 @@ def refusal_text(answer: HttpAnswer | None) -> str:
 
 
 def rate_limits() -> Steps[LimitsRead]:
-    """Read the account's rate limits and what the calls cost."""
+    """Read the account's rate limits and the costs of calls."""
     limits = yield from get("/account/limits", _Limits)
     costs = yield from get("/account/endpoint_costs", Costs)
     cancel_cost = costs.of("DELETE", f"{ORDERS}/{{order_id}}")
@@ -196,7 +196,7 @@ class Costs(msgspec.Struct, frozen=True):
     endpoint_costs: wire.Word = None
 
     def of(self, method: str, path: str) -> float:
-        """Return what a call costs, by its path template, as far as that can be read."""
+        """Return the cost of a call by its path template; the default if it is not readable."""
         for row in self.endpoint_costs if isinstance(self.endpoint_costs, list) else ():
             with contextlib.suppress(wire.Malformed):
                 stated = wire.convert(row, _Cost)

@@ -1,8 +1,8 @@
-"""Check whether the account, the exchange and this machine are fit to trade.
+"""Checks whether the account, the exchange and this machine are fit to trade.
 
-Each check returns a finding. One that fails is a reason not to start; one that waits clears by
-itself, such as a pause. An examination is written as a reading: it yields requests and is sent
-their answers. It writes nothing.
+Each check returns a finding. A failure is a reason not to start; a wait, such as a pause, clears by
+itself. The checks are written as a reading: they yield requests and are sent their answers. They
+write nothing.
 """
 
 from __future__ import annotations
@@ -49,20 +49,20 @@ from mmbot.units import (
 )
 
 FindingState: TypeAlias = Literal["ok", "warn", "wait", "fail"]
-# From an event's tickers in order of strike, its fills, its live orders and what makers pay: its
+# From an event's tickers in order of strike, its fills, its live orders and the maker fee: its
 # least wealth over all outcomes.
 WorstCaseOf: TypeAlias = Callable[
     [tuple[str, ...], Iterable[Fill], Iterable[OrderReport], MakerFee], Money
 ]
-# From the recorded fills, the listed ones and the positions: how they contradict each other, or "".
+# From the recorded fills, the listed ones and the positions: how they disagree, or "".
 ContradictionOf: TypeAlias = Callable[[Iterable[Fill], Sequence[Fill], Mapping[str, Count]], str]
 
-# The `Date` header has whole seconds: its instant is taken to be the middle of its second.
+# The `Date` header has whole seconds: the middle of its second is assumed.
 _HALF_SECOND_MS = 500
-# Most scheduled changes of fees that are named.
+# The most scheduled fee changes that are shown.
 _MOST_CHANGES = 5
 
-# The checks that a check depends on: while one of them could not be made, neither could it.
+# The checks on which a check depends: if one of them could not be made, neither could it.
 _NEEDS: dict[str, tuple[str, ...]] = {
     "exchange": ("markets",),
     "fees": ("markets",),
@@ -78,8 +78,8 @@ class Finding(msgspec.Struct, frozen=True):
         name: The check.
         state: Whether trading may start, as far as this check is concerned.
         detail: What was found, in a sentence.
-        known: Whether the check could be made: the exchange answered, and with neither 429 nor a
-            server error. If not, nothing may be traded before it has been made.
+        known: Whether the check could be made: the exchange answered, with neither 429 nor a server
+        error. If not, nothing may be traded before it has been made.
     """
 
     name: str
@@ -95,9 +95,9 @@ class SelfCheck:
     """One run of all checks.
 
     Attributes:
-        held: Before the run, the recorded events; after it, those with a position as well. An open
-            one is among them, as it may close before the listing is read again.
-        listed: The open events, then the other held ones.
+        held: The recorded events; after the run, also those with a position. An open event is
+        included, as it may close before the listing is read again.
+        listed: The open events, followed by the other held ones.
     """
 
     def __init__(
@@ -115,11 +115,11 @@ class SelfCheck:
         Args:
             settings: What is to be traded, and the limits.
             key_id: The API key's id.
-            held: Events that may hold positions, as far as is recorded.
+            held: The recorded events that may hold positions.
             clock: This machine's time.
             worst_case: Computes an event's worst case.
             contradiction_of: Compares recorded and listed fills with the positions.
-            recorded: The fills of the held events, as far as is recorded.
+            recorded: The recorded fills of the held events.
         """
         self.held = held
         self.listed: tuple[ListedEvent, ...] = ()
@@ -134,12 +134,12 @@ class SelfCheck:
         self._events: list[wire.RestEvent] = []
         self._orders = RestingOrders((), (), 0)
         self._fills: tuple[Fill, ...] = ()
-        # The dearest fee that an event of the series has.
+        # The highest fee of any event of the series.
         self._fee = NO_FEE
         self._unknown: set[str] = set()
 
     def run(self) -> Steps[tuple[Finding, ...]]:
-        """Run every check; return their findings."""
+        """Run every check; return the findings."""
         checks: dict[str, Callable[[], Steps[_Outcome]]] = {
             "clock": self._check_clock,
             "api key": self._check_key,
@@ -246,7 +246,7 @@ class SelfCheck:
         events = [fees.of(event, now) for event in self.listed]
         changes = [*fees.changes, *(change for event in events for change in event.fee_changes)]
         in_force = {fees.usual, *(event.fee.over(fees.usual) for event in events)}
-        # A change that is as near may hold already by the exchange's clock.
+        # A change this near may already apply by the exchange's clock.
         in_force |= {c.terms.over(fees.usual) for c in changes if c.at <= now + LEAD_MS}
         if unknown := sorted({terms.text for terms in in_force if terms.fee is None}):
             return "fail", f"what resting orders pay is not known: fee_type {_joined(unknown)}"
@@ -306,7 +306,7 @@ class SelfCheck:
     def _read_held(self) -> Steps[tuple[list[str], tuple[Unreadable, ...]]]:
         """Read the held events that are not open.
 
-        Return those that the exchange does not know, and what of all events cannot be read.
+        Return those that the exchange does not know, and what cannot be read of all events.
         """
         missing = []
         listed = {wire.word(event.event_ticker) for event in self._events}
@@ -339,7 +339,7 @@ class SelfCheck:
         return "ok", f"{where}, of which an event may lose {_dollars(max(Money(0), needed))} more"
 
     def _event_worst_case(self, event: ListedEvent) -> Money:
-        """Return an event's worst case, with every own order filled where that loses money."""
+        """Return an event's worst case, with own orders filled where that loses money."""
         tickers = tuple(market.ticker for market in event.markets)
         fills = (fill for fill in self._fills if fill.ticker in tickers)
         orders = (order for order in self._orders.reports if order.ticker in tickers)
@@ -379,7 +379,7 @@ def _joined(items: Iterable[str]) -> str:
 
 
 def _named(unreadable: Iterable[Unreadable]) -> str:
-    """Name what cannot be read, each event or market once."""
+    """Return what cannot be read, each event or market once."""
     reasons = {each.ticker: each.reason for each in unreadable}
     return "; ".join(f"{ticker or 'an event'}: {why}" for ticker, why in reasons.items())
 

@@ -1,4 +1,4 @@
-"""Messages of the stream whose meaning does not depend on the connection's state, as events."""
+"""Stream messages that do not depend on the connection's state, as events."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _GROUP_NEWS: dict[str, GroupChange] = {
     "reset": "reset",
     "deleted": "deleted",
 }
-# What changes nothing for the orders in a group.
+# Updates that do not affect the orders in a group.
 _NO_GROUP_NEWS = frozenset({"created", "limit_updated"})
 
 
 def group_change(raw: msgspec.Raw) -> GroupChanged | None:
     """Read an `order_group_updates` message; `None` if it does not affect the group's orders.
 
-    A group of which something unknown is said takes no orders until it was reset.
+    An update of unknown kind counts as a trigger: the group accepts no orders until it is reset.
     """
     update = wire.decode(raw, GroupUpdate)
     kind = wire.word(update.event_type)
@@ -46,7 +46,7 @@ def group_change(raw: msgspec.Raw) -> GroupChanged | None:
 
 
 def fee_change(raw: msgspec.Raw, prefix: str) -> EventFeeChanged | None:
-    """Read an `event_fee_update`; `None` if it is about no event whose ticker starts so."""
+    """Read an `event_fee_update`; `None` unless its event's ticker starts with `prefix`."""
     try:
         update = wire.decode(raw, wire.EventFeeUpdate)
     except wire.Malformed:
@@ -61,10 +61,10 @@ def market_change(raw: msgspec.Raw, prefix: str) -> MarketChange | None:
     """Read a `market_lifecycle_v2` message.
 
     Returns:
-        `None` if it is about a market whose ticker does not start with `prefix`, or changes
-        nothing; `ListingStale` if only a new reading of the listing can tell what changed.
+        `None` if the market's ticker does not start with `prefix`, or nothing changes;
+        `ListingStale` if only a new reading of the listing can show what changed.
     """
-    # The channel carries every market of the exchange; only ours has to be readable.
+    # The channel covers every market of the exchange; only ours must be readable.
     ticker = wire.subject(raw).market_ticker
     if not wire.is_ours(ticker, prefix):
         return None
@@ -85,7 +85,7 @@ def _change(ticker: str, change: wire.MarketLifecycle) -> MarketChange | None:
         case "determined" | "settled":
             final = change.event_type == "settled"
             if final and change.result in (None, ""):
-                # It was paid at what was said before, which the listing confirms in time.
+                # It paid the value stated before, which the listing will confirm.
                 return None
             value = wire.settlement_value(change.result, change.settlement_value)
             return MarketSettled(ticker, value, final)

@@ -1,8 +1,8 @@
-"""The subscriptions of one stream: what is asked of the exchange, awaited and asked again.
+"""The subscriptions of one stream: what is requested, awaited and requested again.
 
-One subscription covers the books of all markets. A book that is not known is awaited for some
-seconds, then all books are subscribed to anew, and if that does not help the connection is given
-up. A channel of books that is silent is asked for a snapshot.
+One subscription covers the books of all markets. If the snapshot of a book does not arrive within
+seconds, all books are subscribed to again, and if that does not help the connection is given up.
+If the books' channel is silent, a snapshot is requested as a probe.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ LIFECYCLE: Final = "market_lifecycle_v2"
 GROUPS: Final = "order_group_updates"
 _CHANNELS_BESIDE_BOOKS: Final = ("fill", "user_orders", GROUPS, LIFECYCLE)
 
-# A channel error and a buffer overflow end the subscription they are about.
+# Channel error and buffer overflow: these end the subscription.
 _TERMINAL_ERRORS: Final = frozenset({10, 25})
-# Errors of a command, after which a subscription goes on.
+# Errors of a command; the subscription continues.
 _PASSING_ERRORS: Final = frozenset({*range(1, 10), *range(11, 25), 26, 27, 28})
 
-# How long to wait for an answer or a snapshot before the next, stronger remedy.
+# How long to wait for an answer or a snapshot before the next stronger remedy.
 _TIMEOUT_MS: Final[Milliseconds] = 3_000
-# A channel of books that is silent is asked for a snapshot, due within this time.
+# The snapshot requested as a probe of a silent channel of books is due within this time.
 _PROBE_MS: Final[Milliseconds] = 2_000
 # How long a book that could not be read is left alone.
 UNREADABLE_MS: Final[Milliseconds] = 60_000
@@ -42,9 +42,9 @@ class FeedStep(msgspec.Struct):
     events: list[InputEvent] = []
     frames: list[bytes] = []
     notes: list[Note] = []
-    # Something changed that only a new reading of the listing shows.
+    # Whether something changed that only a new reading of the listing shows.
     listing_stale: bool = False
-    # The connection must be replaced.
+    # Whether the connection must be replaced.
     reconnect: bool = False
 
 
@@ -53,16 +53,16 @@ class Subscriptions:
 
     Attributes:
         step: The outputs of the present input.
-        now: Its time.
+        now: The time of the present input.
         connected: Whether there is a connection.
         channels: The channel of each confirmed subscription, by its sid.
         book_sid: The subscription of the books, 0 while there is none.
-        book_tickers: The markets that it covers, or will.
+        book_tickers: The markets that it covers or will cover.
         awaiting: Markets whose book awaits a snapshot, and until when.
         unreadable: Markets whose snapshot could not be read, and when another is requested.
-        followed: Markets whose book is known and has changed since its snapshot: whatever comes
-            next in sequence is its next change.
-        books_heard: When the books' channel was heard last.
+        followed: Markets whose book is known and has changed since its snapshot, so that the next
+        change in sequence applies to it.
+        books_heard: When the last message came on the books' channel.
     """
 
     def __init__(self, silence_ms: Milliseconds) -> None:
@@ -75,7 +75,7 @@ class Subscriptions:
         self.reset()
 
     def reset(self) -> None:
-        """Begin with a connection that is new, or gone."""
+        """Reset to a connection that is new or gone."""
         self.connected = False
         self._command_id = 0
         # Unconfirmed subscriptions: command id -> channel and deadline.
@@ -86,14 +86,14 @@ class Subscriptions:
         self.awaiting: dict[str, Milliseconds] = {}
         self._resubscribed = False
         self.books_heard: Milliseconds = 0
-        # When the books' channel is probed if it stays silent.
+        # When the books' channel is probed unless a message comes.
         self._probe_due: Milliseconds | None = None
-        # The exchange's clock of each snapshot, until the first later change.
+        # The exchange's clock in each snapshot, until the first later change.
         self._snapshot_clocks: dict[str, int] = {}
         self._repaired_at: dict[str, Milliseconds] = {}
         self.unreadable: dict[str, Milliseconds] = {}
         self.followed: set[str] = set()
-        # Markets whose book was dropped because a message could not be read, until a snapshot came.
+        # Markets whose book was dropped for an unreadable message, until a snapshot comes.
         self._unread: set[str] = set()
 
     # Outputs
@@ -109,7 +109,7 @@ class Subscriptions:
         self.step.notes.append(Note(name, fields, level))
 
     def give_up(self, reason: str) -> None:
-        """Ask for another connection: fills and orders of this one are then read by REST."""
+        """Request a new connection: fills and orders of this one are then read by REST."""
         self.note("stream.given_up", "warning", reason=reason)
         self.reset()
         self.step.reconnect = True
@@ -224,7 +224,7 @@ class Subscriptions:
         self._send("update_subscription", params)
 
     def request_snapshots(self, tickers: Iterable[str]) -> None:
-        """Have snapshots of these books sent, if the books are subscribed to."""
+        """Request snapshots of these books, if the books are subscribed to."""
         wanted = sorted(tickers)
         if self.book_sid and wanted:
             self._expect_snapshots(wanted)
@@ -243,9 +243,9 @@ class Subscriptions:
         self.followed -= expected.keys()
 
     def _probe_books(self) -> None:
-        """Ask the books' channel for a snapshot, one market after another, if it is silent.
+        """Request a snapshot, of one market after another, if the books' channel is silent.
 
-        Nothing else tells a quiet channel from one that has died on a living connection.
+        Nothing else distinguishes a quiet channel from one that is dead on a live connection.
         """
         self._probe_due = self.now + self._silence_ms
         if self.now < self.books_heard + self._silence_ms:
@@ -293,10 +293,10 @@ class Subscriptions:
         self.step.events.append(BooksDistrusted(tuple(sorted(self.book_tickers)), reason))
 
     def changed(self, ticker: str, clock: int) -> bool:
-        """Return whether a book changes with a message of this clock; 0 if it has none."""
+        """Return whether a change applies to a book; `clock` is the message's, 0 if it has none."""
         if ticker in self.awaiting or ticker in self.unreadable:
             return False
-        # A snapshot includes every change with its clock or an earlier one.
+        # A snapshot includes every change up to its clock.
         if 0 < clock <= self._snapshot_clocks.get(ticker, 0):
             return False
         # After the first later change only the sequence counts: maintenance may set the clock back.
@@ -315,9 +315,9 @@ class Subscriptions:
             self._resubscribed = False
 
     def book_unreadable(self, frame: wire.Frame, reason: str) -> None:
-        """Drop the book that a message is about, or every book if that cannot be told.
+        """Drop the book that an unreadable message is about, or all books if that is not known.
 
-        A snapshot is requested at once after a change, and after a while if it was one itself.
+        A snapshot is requested at once after a change, and after a while if the message was one.
         """
         ticker = wire.word(wire.subject(frame.msg).market_ticker)
         if ticker not in self.book_tickers:
@@ -337,7 +337,7 @@ class Subscriptions:
 
 
 def _stream_error(raw: msgspec.Raw) -> wire.StreamError:
-    """Read an error; one that cannot be read has code 0, which nobody knows."""
+    """Read an error; an unreadable one has code 0, which is not in use."""
     try:
         return wire.decode(raw, wire.StreamError)
     except wire.Malformed as error:

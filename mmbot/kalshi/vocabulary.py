@@ -1,11 +1,11 @@
-"""The known vocabulary of the exchange: the keys of each message that is read, and its enums.
+"""The known vocabulary of the exchange: the keys of each message that is read, and the enums.
 
-A message is named by its `type` on the stream, and by its list or call in REST. Deprecated keys
-are included, so that they do not count as unknown. Keys of free text or free form, such as
+A message is named by its `type` on the stream, and by its list or call in REST. Deprecated keys are
+included, so that they do not count as unknown. Keys with free text or of free form, such as
 `custom_strike`, have no values here.
 
-Every enum is open: a word that it lacks (in another case, missing, null, of another type) is never
-given a meaning, but has the enum's safe reading. Enums whose words nothing depends on are `UNREAD`.
+Every enum is open: a value that it lacks (other case, missing, null, other type) is never guessed,
+but handled in the enum's safe way. Enums on whose words nothing depends are `UNREAD`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class Enum(msgspec.Struct, frozen=True):
     """The words of one enum.
 
     Attributes:
-        words: The words that are known.
-        unknown: What the bot makes of any other, in a sentence.
+        words: The known words.
+        unknown: How the bot handles any other, in a sentence.
     """
 
     words: frozenset[str]
@@ -99,7 +99,7 @@ ENUMS: Final[Mapping[str, Enum]] = {
     "bounds of a settlement": _enum("default floor", UNREAD),
     "return of collateral": _enum("MECNET DIRECNET", UNREAD),
 }
-# Enums that are no strings, or that stand where no table of keys reaches: their unknown words.
+# Enums that are not strings, or are outside the tables of keys: how unknown words are handled.
 FURTHER_ENUMS: Final[Mapping[str, str]] = {
     "message type": "The channel that it came on is doubted: its books are renewed, the account or "
     "the listing is read.",
@@ -111,7 +111,7 @@ FURTHER_ENUMS: Final[Mapping[str, str]] = {
 
 
 class Shape(msgspec.Struct, frozen=True):
-    """One kind of message: its keys, the enums of some of them, and the messages within it."""
+    """One kind of message: its keys, the enums of some of them, and the nested messages."""
 
     keys: frozenset[str]
     values: Mapping[str, Enum] = {}

@@ -1,10 +1,10 @@
-"""Writes as requests, and their answers as outcomes: applied, refused, unknown.
+"""Writes as requests, and their answers as outcomes: applied, refused or unknown.
 
-A write is unknown when there is no answer, when its status is neither a success nor a definite
-refusal (server errors, 408), when a refusal has a code that nobody knows and a status that does not
-settle it, and when it confirms without naming the order, or names another.
-Several cancels, or several places, go as one batch, whose answer has an outcome for each order; an
-order missing from it is unknown.
+A write's outcome is unknown if there is no answer, if the status is neither a success nor a
+definite refusal (server errors, 408), if a refusal has an unknown code and a status that does not
+decide it, or if a confirmation names no order or another one.
+Several cancels, or several places, go as one batch, whose answer has an outcome for each order; one
+that is missing is unknown.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _REFUSALS: dict[str, Refusal] = {
     "authentication_error": "unauthorised",
     "permission_denied": "forbidden",
 }
-# Codes that say no more than that the write was not applied.
+# Codes that only say that the write was not applied.
 _REFUSED = frozenset(
     {
         "invalid_order",
@@ -68,7 +68,7 @@ _BY_STATUS: dict[int, Refusal] = {
     404: "not_found",
     429: "rate_limited",
 }
-# Refusals that only the details of an `invalid_order` tell apart.
+# Refusals that only the details of an `invalid_order` distinguish.
 _BY_TEXT: dict[str, Refusal] = {
     "post only cross": "post_only_cross",
     "post_only_cross": "post_only_cross",
@@ -80,7 +80,7 @@ _UNKNOWN_CODE = "exchange_unavailable"
 
 
 def write_name(command: WriteCommand) -> Write:
-    """Return which kind of write a command is."""
+    """Return the kind of write that a command is."""
     match command:
         case Place():
             return "place"
@@ -148,9 +148,9 @@ def _place_body(command: Place, subaccount: int) -> dict[str, object]:
 
 
 def _amend_body(command: Renew) -> dict[str, object]:
-    # Only the expiry differs from the order: it keeps its place in the queue. A price is never
-    # amended: the exchange does not promise that the order stays post-only, and documents fills
-    # from amendments that cross.
+    # Only the expiry is amended, so the order keeps its queue position. A price is never amended:
+    # the exchange does not promise that the order stays post-only, and documents fills from amends
+    # that cross.
     return {
         "ticker": command.ticker,
         "side": command.side,
@@ -202,7 +202,7 @@ def outcomes(commands: Sequence[WriteCommand], answer: HttpAnswer | None) -> lis
 
 
 def _names_orders(body: bytes) -> bool:
-    """Return whether an answer is about orders, as those are that confirm a write."""
+    """Return whether an answer names orders, as a confirmation does."""
     try:
         named = wire.decode(body, _NamedOrders)
     except wire.Malformed:
@@ -219,7 +219,7 @@ def _batch_outcome(
     item, row = found[0]
     if item.error is None:
         return _confirmed(command, row)
-    # An item has no status of its own: only its code, or its text, can say that it was refused.
+    # An item has no status of its own: only its code or text can say that it was refused.
     error = wire.error_of(item.error)
     refusal = refusal_of(None, error)
     if refusal is None:
@@ -238,7 +238,7 @@ def _unknown(command: WriteCommand, detail: str) -> WriteUnknown:
 
 
 def _confirmed(command: WriteCommand, body: bytes | msgspec.Raw) -> InputEvent:
-    """Return the outcome of a write by the body of a successful answer."""
+    """Return the outcome of a write from the body of a successful answer."""
     try:
         return _applied(command, body)
     except (wire.Malformed, ValueError) as error:
@@ -268,7 +268,7 @@ def _applied(command: WriteCommand, body: bytes | msgspec.Raw) -> InputEvent:
 
 
 def _require_same(answered: str, requested: str) -> None:
-    """Raise `Malformed` if an answer names another order, which has been seen."""
+    """Raise `Malformed` if an answer names another order, which does happen."""
     if answered != requested:
         raise wire.Malformed(f"the answer is about {answered}, not {requested}")
 
@@ -288,9 +288,9 @@ def _refused(command: WriteCommand, refusal: Refusal, detail: str) -> InputEvent
 
 
 def refusal_of(status: int | None, error: wire.ErrorBody) -> Refusal | None:
-    """Classify a refusal: by the details' text, else by the code, else by the status if it has one.
+    """Classify a refusal by the text of its details, else its code, else its status if it has one.
 
-    `None` if none of them is known to mean that the write was not applied.
+    `None` if none of these is known to mean that the write was not applied.
     """
     code = error.code.lower()
     if code == _UNKNOWN_CODE:
@@ -302,7 +302,7 @@ def refusal_of(status: int | None, error: wire.ErrorBody) -> Refusal | None:
     if code in _REFUSED:
         return "other"
     if not code and status == 400:
-        # The request itself was refused, with no word of what was wrong with it.
+        # The request itself was refused, without saying why.
         return "other"
     return _REFUSALS.get(code) or _BY_STATUS.get(status or 0)
 
@@ -319,7 +319,7 @@ class _Created(msgspec.Struct, frozen=True):
 
 
 class _Cancelled(msgspec.Struct, frozen=True):
-    """The answer to a cancel: how much was cancelled."""
+    """The answer to a cancel: how many contracts were cancelled."""
 
     order_id: str
     reduced_by: wire.Number
@@ -332,7 +332,7 @@ class _Amended(msgspec.Struct, frozen=True):
 
 
 class _Decreased(msgspec.Struct, frozen=True):
-    """The answer to a decrease: how much still rests."""
+    """The answer to a decrease: how many contracts still rest."""
 
     order_id: str
     remaining_count: wire.Number
@@ -345,14 +345,14 @@ class _Batch(msgspec.Struct, frozen=True):
 
 
 class _NamedOrders(msgspec.Struct, frozen=True):
-    """What confirms a write, or several, whatever else the answer is."""
+    """The parts of any answer that confirm one write or several."""
 
     order_id: wire.Word = None
     orders: wire.Word = None
 
 
 class _BatchItem(msgspec.Struct, frozen=True):
-    """The common part of a batch's objects: the order's ids, and its error if it was refused."""
+    """The common part of a batch's objects: the order's ids, and the error if it was refused."""
 
     order_id: str = ""
     client_order_id: str = ""
