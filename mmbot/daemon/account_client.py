@@ -44,8 +44,8 @@ from mmbot.trading.position_check import contradiction_at_start
 from mmbot.trading.values import Fill
 from mmbot.units import Milliseconds
 
-# A fill may be on its way into the account's lists while they are read, so a check fails only
-# once it has failed this often.
+# A fill may not be in all of the account's lists yet while they are read, so a check fails only
+# after this many failed attempts.
 CHECK_ATTEMPTS = 3
 _STREAM_SECONDS = 10.0
 # How long cancelling every own order may take; after that its result counts as unknown.
@@ -82,7 +82,7 @@ class AccountClient:
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """Use `rest` for every request; `sleep` waits for so many seconds."""
+        """Use `rest` for every request; `sleep` waits for a number of seconds."""
         self._settings = settings
         self._venue = venue
         self._signer = signer
@@ -120,7 +120,7 @@ class AccountClient:
         *,
         most_attempts: int | None = None,
     ) -> tuple[SelfCheck, tuple[Finding, ...]]:
-        """Make every check that needs REST alone; repeat them all while one is unknown or fails.
+        """Make every check that needs only REST; repeat them all while one is unknown or fails.
 
         Args:
             held: The events with positions, according to the ledger.
@@ -134,7 +134,7 @@ class AccountClient:
         attempts = failed = 0
         pause, reminder = pauses(), Reminder()
         while True:
-            # Nothing waits by this clock yet, and the machine's clock may have been set since.
+            # Nothing waits on this clock yet, and the machine's clock may have been set since.
             CLOCK.anchor()
             examination = SelfCheck(
                 self._settings,
@@ -152,7 +152,7 @@ class AccountClient:
             is_settled = not waiting_for and not has_failed
             if is_settled or failed == CHECK_ATTEMPTS or attempts == most_attempts:
                 return examination, findings
-            # Only other unknown checks are news; their details contain figures that always change.
+            # Only other unknown checks are news, as the figures in their details always change.
             if waiting_for and most_attempts is None and reminder.is_due(waiting_for.keys()):
                 self._log.warning("check.unknown", checks=waiting_for)
             await self._sleep(next(pause))
@@ -179,10 +179,10 @@ class AccountClient:
 
         Args:
             session: Only the orders of this session, if given.
-            most_unanswered: Give up after so many requests without an answer, if given.
+            most_unanswered: Give up after this many requests in a row without an answer, if given.
 
         Raises:
-            ReadingError: The exchange refuses to list the orders, and would again.
+            ReadingError: The exchange refuses to list the orders, not just for the moment.
         """
         steps = cancel_own_orders(self._settings.exchange.subaccount, session)
         unanswered = 0

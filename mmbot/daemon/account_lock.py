@@ -5,7 +5,7 @@ kernel gives the address to one process at a time, frees it when that process en
 all users and mount namespaces. The daemon also answers requests there, so that it is found whatever
 its state directory is. Limits: it covers one network namespace, so neither another machine nor a
 container with its own network; and whoever knows the key's id could bind it first, which prevents a
-start but deceives nobody, as both ends check the identity of the other.
+start but deceives nobody, as each end checks the identity of the other.
 """
 
 from __future__ import annotations

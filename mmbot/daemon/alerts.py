@@ -34,7 +34,7 @@ _PAUSE_SECONDS = 2.0
 # How long Apprise may take for all addresses, and how long the end of the process waits for it.
 SEND_SECONDS = 60.0
 CLOSE_SECONDS = 3.0
-# A start that waits for so long raises an alert, because nothing is quoted meanwhile.
+# A start that waits this long raises an alert, because nothing is quoted meanwhile.
 LONG_START_SECONDS = 300.0
 _SENDER = (sys.executable, "-m", "mmbot.daemon.alert_sender")
 _LONGEST_BODY = 20_000
@@ -84,7 +84,7 @@ class Alerts:
         self._known: dict[str, int] = {}
         self._published: set[str] = set()
         self._limited: set[str] = set()
-        # An address that is added later gets no alert of the start.
+        # An address that is added later gets no alert about the start.
         self._started = not self._addresses
         self._waits_for = ""
         self._waits_since: float | None = None
@@ -241,7 +241,7 @@ class Alerts:
                 await self._send_due()
 
     async def close(self, how: str, why: str = "") -> None:
-        """Send how the process ended, and what still waits; takes a few seconds at the most."""
+        """Send how the process ended, and what still waits; takes at most a few seconds."""
         self.tell(Alert("stop", how, why))
         self._outbox.hasten()
         with suppress(TimeoutError):

@@ -14,9 +14,9 @@ import msgspec
 
 from mmbot.errors import BadInput, Unavailable
 
-# For each of two attempts, half a minute in all, as a halt also has to wait for it.
+# The limits of each attempt; kept short, as a halt also has to wait for it.
 _CONNECT_SECONDS, _READ_SECONDS, _ATTEMPTS = 3, 5, 2
-# Errors of AWS that may be gone at the next attempt.
+# Errors of AWS that the next attempt may not have.
 _PASSING = frozenset(
     {
         "InternalFailure",

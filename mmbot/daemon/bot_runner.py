@@ -59,7 +59,7 @@ from mmbot.underlyings.registry import known
 from mmbot.units import Milliseconds, Money, format_money, format_price
 from mmbot.versions import versions
 
-# How often it is looked how late the loop is.
+# How often the lateness of the loop is measured.
 _SAMPLE_SECONDS = 0.01
 # How often `Interceptor.advance` is called.
 _TICK_SECONDS = 1.0
@@ -71,13 +71,13 @@ class BotRunner:
     Attributes:
         bot: The bot; read-only for others.
         capture: Its capture, a context to be entered before the first input.
-        interceptor: The interceptor on the record.
+        interceptor: The interceptor, which is recorded.
         worker: Reads pages and fits forecasters.
         stream: The connection to the exchange.
         reacted: Called with the seconds from a frame to a write that follows from it.
-        heard: Called with name and fields of each line that the bot logs, whatever is shown.
-        prepared: Set once a forecaster is fitted, cannot be for want of counts, or a stop is due.
-        latency: How quick it is.
+        heard: Called with name and fields of each line that the bot logs, at whatever log level.
+        prepared: Set once a forecaster is fitted, or cannot be as there are no counts.
+        latency: The latencies of the session.
         no_counts: Why no forecaster can be fitted: the counts cannot be read. Empty otherwise.
         finished: Set once the exchange lists no order of the bot, or the supervisor has given up.
     """
@@ -117,7 +117,7 @@ class BotRunner:
         self.stream = StreamClient(venue.ws_url, self, rng)
         self.heard: Callable[[str, Mapping[str, Any]], None] = lambda _name, _fields: None
         self.reacted: Callable[[float], None] = lambda _seconds: None
-        # When the frames were read that are being handled; 0 while none are.
+        # When the frames that are being handled were read; 0 while there are none.
         self._frame_at = 0.0
         self.prepared, self.finished = asyncio.Event(), asyncio.Event()
         self.latency = Latency()
@@ -131,17 +131,17 @@ class BotRunner:
         self._notes: list[Note] = []
 
     def begin(self, tasks: asyncio.TaskGroup) -> None:
-        """Send requests in tasks of this group from now on, on the record."""
+        """Begin to record, and to send requests in tasks of this group."""
         self._tasks = tasks
         self.interceptor.begin(wall_clock())
         self._watch_loop()
 
     def settle(self) -> None:
-        """Take what there is for what stays, once all is prepared for trading."""
+        """Freeze the objects that exist once all is prepared for trading; see `garbage`."""
         garbage.freeze()
 
     def end(self) -> None:
-        """Handle no input and send nothing any more; cancel all that is under way."""
+        """Stop handling inputs and sending; cancel everything in flight."""
         self._ended = True
         for call in self._calls:
             call.cancel()
@@ -167,7 +167,7 @@ class BotRunner:
             self._handle_intercepted()
 
     def _watch_loop(self, due: float = math.inf) -> None:
-        """Measure how late the loop is, again and again."""
+        """Measure how late the loop is, repeatedly, and let the bot prepare in between."""
         if self._ended:
             return
         loop = asyncio.get_running_loop()
@@ -179,13 +179,13 @@ class BotRunner:
         loop.call_at(again, self._watch_loop, again)
 
     def _watch_clock(self) -> None:
-        """Report when somebody has set the machine's clock, and when it is as before."""
+        """Report when the machine's clock was set, and when it agrees again."""
         compared = CLOCK.compared()
         if compared.off != self._clock_set:
             self._clock_set = compared.off
             self.handle(EventOccurred(compared))
         if self._timer is not None:
-            # The loop's time does not count a suspension, and an anchor moves what is due.
+            # The loop's time does not count a suspension, and anchoring moves the due time.
             self._start_timer()
 
     def _correct_clock(self, call: Call, answer: HttpAnswer | None, sent: Milliseconds) -> None:
@@ -339,7 +339,7 @@ class BotRunner:
             self._log.warning("ledger.behind")
 
     def log(self, note: Note) -> None:
-        """Write a line into the log; what follows from a frame waits until its orders are sent."""
+        """Write a line to the log; one that follows from a frame waits until orders are sent."""
         self._notes.append(note)
         if not self._frame_at:
             self._write_notes()

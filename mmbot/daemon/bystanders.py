@@ -1,4 +1,4 @@
-"""Whatever is told what the daemon does and never answers: systemd, Prometheus, people, reports."""
+"""Those that follow what the daemon does and never answer: systemd, Prometheus, people, reports."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Bystanders:
         alerts: Alerts | None = None,
         render: tuple[Path, Render] | None = None,
     ) -> None:
-        """Begin without having told anything.
+        """Begin with nothing reported.
 
         Args:
             manager: systemd; without it there are no reports to systemd.

@@ -5,8 +5,8 @@ the start: every file in the directory can be replayed. At the size limit the ol
 deleted; once a session alone reaches the limit, its capture ends.
 
 The event loop only appends to a buffer. A thread compresses and writes it every second, or earlier
-if it is large, so that a killed process loses one second of records at the most. A disk that is
-nearly full, gone or too slow ends the capture with one warning; trading continues.
+if it is large, so that a killed process loses at most one second of records. A disk that is nearly
+full, gone or too slow ends the capture with one warning; trading continues.
 """
 
 from __future__ import annotations

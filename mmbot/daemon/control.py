@@ -42,7 +42,7 @@ async def listening(
 
     Args:
         directory: The state directory, whose ledger this process holds.
-        answer: Makes the answer to a request; cancelled if it takes too long.
+        answer: Returns the answer to a request; cancelled if it takes too long.
         account: A socket bound to the account's address, to answer there as well.
 
     Raises:
@@ -71,7 +71,7 @@ def _bound(directory: Path) -> socket.socket:
         (directory / SOCKET_NAME).unlink(missing_ok=True)
         with address(directory) as short:
             listener.bind(short)
-        # Nobody can connect before the socket listens, and by then only its owner has access.
+        # Nobody can connect before the socket listens; by then only its owner has access.
         (directory / SOCKET_NAME).chmod(0o600)
     except OSError as error:
         listener.close()

@@ -35,7 +35,7 @@ class NotRunning(NotReady):
 
 
 class Unanswered(NotReady):
-    """A daemon runs and gave no answer, so it is not known what it did."""
+    """A daemon runs but did not answer, so it is not known what it did."""
 
     exit_code = 4
 
@@ -44,7 +44,7 @@ def ask(directory: Path, request: Request, account: str | None = None) -> Answer
     """Send a request to the daemon, and wait for its answer.
 
     Args:
-        directory: The state directory, where a daemon is looked for if none is at the account.
+        directory: The state directory, where a daemon is looked for if none has the account.
         request: The request.
         account: The account's address, if it is known: the daemon that trades it answers,
             whatever its state directory is.

@@ -32,7 +32,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 3
 # Longer headers and reasons are cut.
 _MOST_CHARACTERS = 300
-# A fit of so many weeks is slow enough to log its progress.
+# A fit of this many weeks is slow enough to log its progress.
 _WORTH_REPORTING = 50
 _TREES = "boosted.trees"
 
@@ -48,7 +48,7 @@ class CountsWorker:
         Args:
             url: The root of the site.
             directory: Where hindcasts are cached for the next fit.
-            forecasters: Those of the underlying.
+            forecasters: The forecasters of the underlying.
             done: Called with each result, on the event loop.
         """
         self._url = url

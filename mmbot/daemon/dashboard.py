@@ -1,7 +1,7 @@
 """The dashboard: a page on loopback that shows live what the daemon does, and can halt it.
 
-Everyone who reaches it may look. Commands need the token, which is made whenever the page is
-opened, in a file that only the daemon's user can read. Without viewers it costs nothing.
+Everyone who reaches it may look. Commands need the token, which is made at each opening, in a file
+that only the daemon's user can read. Without viewers it costs nothing.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _COMMANDS: msgspec.json.Decoder[_Command] = msgspec.json.Decoder(_Command)
 
 
 class Dashboard:
-    """The page, from one opening to its close.
+    """The dashboard page, from its opening to its close.
 
     Attributes:
         address: The address to listen on.
@@ -133,7 +133,7 @@ class Dashboard:
         self._log.warning("dashboard.unavailable", reason=reason)
 
     def _make_token(self) -> None:
-        """Write a new token; if the disk does not take it, the page is read-only."""
+        """Write a new token; if it cannot be written, the page is read-only."""
         token = secrets.token_urlsafe(32)
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC

@@ -1,4 +1,4 @@
-"""The events that the dashboard's viewers are sent: the status once a second, and whatever is new.
+"""The events sent to the dashboard's viewers: the status once a second, and whatever is new.
 
 The status is read from the bot on its loop; the courses of the events are read from the ledger in a
 thread, and only when it has changed.
@@ -57,7 +57,7 @@ _Event: TypeAlias = tuple[str, tuple[str, ...]]
 
 
 class DashboardEvents:
-    """Makes the events of each look, and keeps those that a new viewer has to be sent."""
+    """Makes the events of each look, and keeps those that a new viewer needs."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class DashboardEvents:
         """Return the events for a new viewer before the next look."""
         fresh = asyncio.get_running_loop().time() - self._looked_at <= LOOK_SECONDS
         look = self._look if fresh else b""
-        # Only what the others have already been sent; the next look has the rest.
+        # Only lines that the others have been sent already; the next look has the rest.
         lines = [line for line in self._parts.lines_after(0) if line.number <= self._last_line]
         return [*filter(None, (look, self._courses)), _lines(lines)]
 

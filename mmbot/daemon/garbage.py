@@ -1,4 +1,4 @@
-"""Keeps Python's garbage collector from delaying orders, and gives memory back.
+"""Keeps Python's garbage collector from delaying orders, and returns freed memory.
 
 The objects that exist after the start live until the end, so they are frozen: no collection visits
 them again, and the longest collection takes a millisecond instead of fifty.

@@ -40,7 +40,7 @@ from mmbot.units import Milliseconds
 
 _T = TypeVar("_T")
 
-# Markets that are fetched concurrently; the request rate is that of all together.
+# Markets that are fetched concurrently; they share one request rate.
 _AT_ONCE = 4
 _ANSWER_SECONDS = 30.0
 _DEFAULT_COST = 10.0

@@ -1,7 +1,7 @@
 """One connection over which requests are sent and answered, one at a time (HTTP/1.1).
 
-A request goes to the socket in the turn of the loop in which `begin` is called. Answers are parsed
-by llhttp (`httptools`), and have a bound. A connection on which anything was not as it must be is
+A request goes to the socket in the iteration of the loop in which `begin` is called. Answers are
+parsed by llhttp (`httptools`), and limited in size. A connection on which anything was wrong is
 closed and not used again.
 """
 
@@ -23,10 +23,10 @@ from mmbot.kalshi.http import HttpAnswer, HttpRequest
 # A page of a thousand orders is about half a megabyte.
 MOST_BODY_BYTES: Final = 16 * 1024 * 1024
 _MOST_HEADER_BYTES: Final = 64 * 1024
-# The only headers that are read: clocks are compared by the first two.
+# The only headers that are read; the first two serve to compare clocks.
 _READ: Final = frozenset({b"date", b"age", b"retry-after"})
 _LENGTHS: Final = frozenset({b"content-length", b"transfer-encoding"})
-# What may stand in a path beside letters and digits.
+# The characters allowed in a path besides letters and digits.
 _IN_PATH: Final = "/-._~!$&'()*+,;=:@"
 # What stands in a URL as it is.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._~-]*").fullmatch
@@ -35,7 +35,7 @@ _NEXT_ADDRESS_SECONDS: Final = 0.25
 
 
 class Unanswered(ConnectionError):
-    """The connection ended before anything of an answer came."""
+    """The connection ended before any part of an answer came."""
 
 
 class HttpConnection(asyncio.Protocol):
@@ -55,7 +55,7 @@ class HttpConnection(asyncio.Protocol):
         """Connect to the host of `origin`.
 
         Raises:
-            OSError: It cannot be reached, or its certificate is not its own.
+            OSError: It cannot be reached, or its certificate is not valid for it.
         """
         loop = asyncio.get_running_loop()
         host, port = origin.host or "", origin.port or 0
@@ -86,15 +86,15 @@ class HttpConnection(asyncio.Protocol):
         """Return the answer to the request that was begun.
 
         Raises:
-            Unanswered: The connection ended before anything of an answer came.
-            ConnectionError: It ended amid the answer, which is too long or no HTTP otherwise.
+            Unanswered: The connection ended before any part of an answer came.
+            ConnectionError: It ended amid the answer, or the answer is too long or no HTTP.
         """
         if self._answered is None:
             raise RuntimeError("no request was begun")
         try:
             return await self._answered
         finally:
-            # Not answered: given up by the caller, and the answer may come yet.
+            # The caller gave up, and the answer may still come.
             if not self.usable:
                 self.close()
 
@@ -106,14 +106,14 @@ class HttpConnection(asyncio.Protocol):
     # Called by the loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport, which sends what it is given at once."""
+        """Keep the transport, and have it send at once."""
         self._transport = cast("asyncio.Transport", transport)
-        # What is within its limits uvloop sends only at the end of its turn.
+        # Below the limit, uvloop would send only at the end of the loop's iteration.
         self._transport.set_write_buffer_limits(0)
         self.usable = True
 
     def data_received(self, data: bytes) -> None:
-        """Parse a piece of an answer; without a request under way there is none."""
+        """Parse a piece of an answer; close the connection if no answer is awaited."""
         if self._answered is None or self._answered.done():
             self.close()
             return
@@ -126,7 +126,7 @@ class HttpConnection(asyncio.Protocol):
             self._fail(ConnectionError(f"more than {_MOST_HEADER_BYTES:,} bytes of headers"))
 
     def connection_lost(self, error: Exception | None) -> None:
-        """End an answer whose length was not said; fail any other that is awaited."""
+        """Complete an answer without a stated length; fail any other awaited answer."""
         self.usable = False
         if self._answered is None or self._answered.done():
             return
@@ -140,12 +140,12 @@ class HttpConnection(asyncio.Protocol):
     # Called by the parser
 
     def on_message_begin(self) -> None:
-        """Use the connection no more where an answer follows that nothing was asked for."""
+        """Retire the connection if an answer follows that was not requested."""
         if self._answered is not None and self._answered.done():
             self.usable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep what is read of the headers."""
+        """Keep a header that is read."""
         name = name.lower()
         if name in _READ:
             self._headers.append((name.decode(), value.decode("latin-1")))
@@ -156,13 +156,13 @@ class HttpConnection(asyncio.Protocol):
         self._headers_complete = True
 
     def on_body(self, piece: bytes) -> None:
-        """Add to the body, up to its bound."""
+        """Add to the body, up to its limit."""
         self._body += piece
         if len(self._body) > MOST_BODY_BYTES:
             self._fail(ConnectionError(f"more than {MOST_BODY_BYTES:,} bytes"))
 
     def on_message_complete(self) -> None:
-        """Give the answer to who awaits it, unless it is only the word that one will come."""
+        """Complete the awaited answer, unless this one is only informational (1xx)."""
         if self._answered is None or self._answered.done():
             return
         if self._parser.get_status_code() < 200:

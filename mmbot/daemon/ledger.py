@@ -38,7 +38,7 @@ _LOCKED_SECONDS = 1.0
 # Events whose P&L marks are read at the start: those of some weeks.
 _MARKED_EVENTS = 16
 
-# A few weeks have no more markets to pause.
+# A few weeks have fewer markets than this.
 _MOST_PAUSED = 1_000
 
 # The first schema version with a table of halts.
@@ -138,7 +138,7 @@ class Ledger:
                 self._add("counts", (each.day.isoformat(), each.count, seen, each.archived))
 
     def counts(self) -> list[tuple[dt.date, int, dt.datetime, bool]]:
-        """Return every vintage, in the order seen: day, count, time seen, from an archived page."""
+        """Return every vintage in the order seen: day, count, time seen, whether archived."""
         rows = self._db.execute("SELECT day, count, seen, archived FROM counts ORDER BY seen, day")
         return [
             (

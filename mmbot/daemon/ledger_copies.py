@@ -15,7 +15,7 @@ from mmbot.daemon.ledger_schema import VERSION
 from mmbot.daemon.private_files import make_private_directory, open_private
 from mmbot.errors import BadInput, NotReady, reason
 
-# Pages that are copied between two writes of the daemon; how long a locked ledger is waited for.
+# Pages copied between two writes of the daemon; how long to wait for a locked ledger.
 _PAGES, _LOCKED_SECONDS = 1024, 10.0
 
 

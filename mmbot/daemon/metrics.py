@@ -47,7 +47,7 @@ REACTION = Figure(
     "From a frame that was read to the order write that follows from it.",
     kind="histogram",
 )
-# For histograms that the status has as well: the name there, and the factor between the units.
+# Histograms that the status has as well: the name there, and the factor between the units.
 _MEASURED = {
     Figure(
         "mmbot_frame_age_seconds",
@@ -140,7 +140,7 @@ class Measured(msgspec.Struct, frozen=True):
         report: The status of the session.
         lag_seconds: How late the event loop was at the latest look.
         capture_bytes: The size of this session's capture.
-        latency: How quick it is.
+        latency: The latencies of the session.
     """
 
     report: StatusReport
@@ -150,7 +150,7 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 class Metrics:
-    """One process's metrics; counters go on over the sessions of a process."""
+    """One process's metrics; counters continue over the sessions of a process."""
 
     def __init__(self, measure: Callable[[], Measured] | None = None) -> None:
         """Begin at zero; `measure` is called at each scrape."""

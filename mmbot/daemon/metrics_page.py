@@ -20,7 +20,7 @@ class MetricsPage:
         """Serve nothing yet.
 
         Args:
-            settings: Where.
+            settings: Where to serve it.
             page: Returns all metrics in Prometheus' text format.
         """
         self.address, self.port = settings.address, settings.port
@@ -35,10 +35,10 @@ class MetricsPage:
         return web.Response(body=self._page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     def served(self, url: str) -> None:
-        """Say where it is."""
+        """Log its address."""
         if url:
             self._log.info("metrics.served", url=url + PATH)
 
     def unavailable(self, reason: str) -> None:
-        """Say why it is not."""
+        """Log why it is not served."""
         self._log.warning("metrics.unavailable", port=self.port, reason=reason)

@@ -15,7 +15,7 @@ import structlog
 from mmbot.errors import NotReady
 from mmbot.trading.values import CLIENT_ID_PREFIX
 
-# Looks at the start; orders in flight of a predecessor that was just killed show before the second.
+# Looks at the start; in-flight orders of a predecessor that was just killed show before the second.
 _FIRST_LOOKS, _FIRST_PAUSE_SECONDS = 3, 1.2
 _PAUSE_SECONDS = 10.0
 _LOOKS_WITH_NEW = 2
@@ -45,7 +45,7 @@ class Neighbours:
         self._look = look
         self._sleep = sleep
         self._seen: frozenset[str] | None = None
-        # Of the look before, as the exchange's lists lag, and may show again what was gone.
+        # The look before, as the exchange's lists lag and may show again what was gone.
         self._seen_before: frozenset[str] = frozenset()
         self._told = False
         self._log = structlog.get_logger()

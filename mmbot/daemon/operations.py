@@ -85,7 +85,7 @@ class Observer(msgspec.Struct, frozen=True):
 
     Attributes:
         heartbeat: The events and fields to log at a heartbeat.
-        status: Everything at a glance.
+        status: The whole status.
         explain: The steps from the counts to the orders of one market.
         plan: Every market's quotes under the settings in force and under others.
         dashboard: What the dashboard is made of; without it there is none.
@@ -122,9 +122,9 @@ class Operations:
             handle: Gives the bot an input and executes its outputs.
             wall_clock: The time in milliseconds.
             observer: Explains, plans, and shows the status.
-            around: Returns what a status has beside what the bot knows.
+            around: Returns the parts of a status that the bot does not know.
             reloader: Puts an edited config in force, if it can be.
-            dashboard: Says where the dashboard is.
+            dashboard: Returns where the dashboard is.
         """
         self._started_with = settings
         self._reloader = reloader
@@ -213,7 +213,7 @@ class Operations:
         started = time.monotonic()
         halt = Halted(self._wall_clock(), request.reason)
         storing = self._ledger.submit(lambda ledger: ledger.store_halt(halt))
-        # Stored first, but a disk that takes its time does not keep the quotes on.
+        # Stored first, but a slow disk must not keep the quotes on.
         await asyncio.wait({storing}, timeout=STORE_SECONDS)
         if storing.done() and storing.exception() is None:
             halt = storing.result()
@@ -250,7 +250,7 @@ class Operations:
         service = self._state.service
         since, reason = (halt.since, halt.reason) if halt else (None, "")
         if service.halted:
-            # One that could not be stored was in force all the same.
+            # A halt that could not be stored was in force all the same.
             since, reason = service.halted_since, service.halt_reason
             self._handle(EventOccurred(Resumed()))
         return ResumeReport(since, reason, running=True)
@@ -306,11 +306,11 @@ class Operations:
         )
 
     def status(self) -> StatusReport:
-        """Return everything at a glance."""
+        """Return the status."""
         return finished(self._status_steps())
 
     async def status_in_turns(self) -> StatusReport:
-        """Return the same, and let frames be handled after each event of it."""
+        """Return the status, but let frames be handled after each of its events."""
         return await run_steps(self._status_steps(), lambda _: asyncio.sleep(0))
 
     def _status_steps(self) -> StatusSteps:
@@ -355,9 +355,9 @@ def count_days(
     Args:
         underlying: What is counted.
         counts: The counts.
-        missing: The days for which no count is waited for.
+        missing: The days that get no count.
         now: The calendar's time.
-        earliest: From when on, in New York, a count may be out on its day.
+        earliest: The time in New York from which a count may be out on its day.
     """
     week = Week.of(now.date())
     days = (*Week.of(week.monday - dt.timedelta(days=1)).days, *week.days)

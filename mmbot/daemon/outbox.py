@@ -1,4 +1,4 @@
-"""Alerts on their way: bounded in number, limited in rate, fills folded into one message.
+"""The queue of outgoing alerts: bounded, limited in rate, with fills folded into one message.
 
 It is a pure queue; times are seconds of any monotonic clock. Dropped alerts are counted, and the
 next message says how many there were.

@@ -32,7 +32,7 @@ def make_private_directory(directory: Path) -> None:
 
 
 def open_private(path: Path, flags: int) -> int:
-    """Open a file with access for its owner only, created if `flags` say so, never through a link.
+    """Open a file, accessible to its owner only; created if `flags` say so, never through a link.
 
     Raises:
         OSError: It is a link, not a file, or cannot be opened.

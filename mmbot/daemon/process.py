@@ -31,7 +31,7 @@ from mmbot.trading.values import Fill
 
 # Whatever hangs, a stop takes at most this long: cancelling, and some seconds.
 STOP_SECONDS = CANCEL_SECONDS + 5.0
-# An ending predecessor releases ledger and account within these attempts; another daemon does not.
+# A predecessor that is ending releases ledger and account within these attempts.
 _PREDECESSOR_ATTEMPTS, _PREDECESSOR_PAUSE_SECONDS = 60, 0.5
 _T = TypeVar("_T")
 _HOW = {
@@ -56,7 +56,7 @@ class Process:
         self._log = structlog.get_logger()
 
     async def run(self) -> ExitCode:
-        """Trade until a stop is asked for; return the exit code.
+        """Trade until a stop is requested; return the exit code.
 
         Raises:
             BadInput: An option, the config or the key is unusable; nothing was traded.

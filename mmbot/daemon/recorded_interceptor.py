@@ -44,7 +44,7 @@ class RecordedInterceptor:
         self._queued: list[bytes | str] = []
 
     def begin(self, now: Milliseconds) -> None:
-        """Begin the record with what is known already, if one is kept."""
+        """Begin the record with what is already known, if there is anything to record."""
         if self.began is not None:
             self._is_on = True
             self._record(self.began, now)
@@ -76,15 +76,15 @@ class RecordedInterceptor:
         self._inner.observe_answer(request, answer, now)
 
     def connected(self) -> None:
-        """Pass it on: the bot's input is the record."""
+        """Pass it on; the bot's input records it."""
         self._inner.connected()
 
     def disconnected(self) -> None:
-        """Pass it on: the bot's input is the record."""
+        """Pass it on; the bot's input records it."""
         self._inner.disconnected()
 
     def outgoing(self, frame: bytes, now: Milliseconds, /) -> list[bytes]:
-        """Pass it on: the bot's output is the record."""
+        """Pass it on; the bot's output records it."""
         return self._inner.outgoing(frame, now)
 
     def incoming(self, data: bytes | str, now: Milliseconds, /) -> Sequence[bytes | str]:

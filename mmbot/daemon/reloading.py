@@ -1,8 +1,8 @@
 """Applies an edited config while the daemon trades.
 
-The file is read again when it has changed and then stayed unchanged for a moment, so that it is
-never read half written; and at once on SIGHUP and `mmbot reload`. Changes that can be applied take
-effect between two events; the others wait for a restart and are named. An invalid file changes
+The file is read again once it has changed and then stayed unchanged for a moment, so that it is
+never read half written, and at once on SIGHUP and `mmbot reload`. Changes that can be applied take
+effect between two events; the others wait for a restart and are reported. An invalid file changes
 nothing.
 """
 
@@ -49,7 +49,7 @@ class ConfigFile:
         """Read and check it, and the alerts' addresses if those change.
 
         Raises:
-            BadInput: It is invalid, or empty, as a file that is just being written.
+            BadInput: It is invalid, or empty, as a file may be while it is being written.
         """
         text = config.read(self.path)
         if not text.strip():

@@ -1,10 +1,9 @@
 """One session of the daemon: checks the account, starts the bot and its tasks, and stops them.
 
-At a stop the bot takes its quotes off. Then nothing more of it is sent, and every order that the
-account still lists as own is cancelled without it, whichever session placed it; the exit code says
-what the exchange confirmed. While a task is down, the quotes are off and it is restarted. After too
-many restarts, and when the bot itself or the ledger fails, the process ends, and systemd restarts
-it.
+At a stop the bot takes its quotes off. Then it sends nothing more, and every own order that the
+account still lists is cancelled without it, whichever session placed it; the exit code says what
+the exchange confirmed. While a task is down, the quotes are off and it is restarted. After too many
+restarts, and when the bot itself or the ledger fails, the process ends, and systemd restarts it.
 """
 
 from __future__ import annotations
@@ -50,9 +49,9 @@ from mmbot.underlying.counts import Counts
 _BOT_SECONDS = 12.0
 # How often to check that the ledger is still in place, and whether a heartbeat is due.
 _WATCH_SECONDS = 1.0
-# A recording is split into at least so many sessions, because captures are deleted whole.
+# A recording is split into at least this many sessions, because captures are deleted whole.
 _RECORDED_SESSIONS = 8
-# How long to wait before recording is tried again on a disk that takes nothing.
+# How long to wait before recording is tried again on a disk that accepts nothing.
 _NOT_KEPT_SECONDS = 60.0
 
 
@@ -131,7 +130,7 @@ class Service:
         )
 
     async def run(self, stop: Stop, account_lock: socket.socket | None = None) -> ExitCode:
-        """Trade until a stop is asked for; return the exit code.
+        """Trade until a stop is requested; return the exit code.
 
         Args:
             stop: The request to stop.
@@ -247,7 +246,7 @@ class Service:
         )
 
     async def _recorded(self) -> None:
-        """Wait until a session that only records has recorded enough; in other sessions, for ever.
+        """Wait until a session that only records has recorded enough; in other sessions, forever.
 
         Captures are deleted whole, so several of them have to share the disk.
         """

@@ -82,7 +82,7 @@ class ServiceManager:
             self.ready()
 
     def _send(self, message: str) -> bool:
-        """Send a message without waiting; return whether it was sent, or nobody listens."""
+        """Send a message without waiting; return whether it was sent or nobody listens."""
         if not self._address:
             return True
         name = f"\0{self._address[1:]}" if self._address.startswith("@") else self._address

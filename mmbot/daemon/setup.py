@@ -1,4 +1,4 @@
-"""What one process of the daemon is started with, as one value."""
+"""The setup of one process of the daemon, as one value."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ class Setup(msgspec.Struct, frozen=True):
     """What a process is started with.
 
     Attributes:
-        settings: What to trade, and how, until an edited config is put in force.
-        venue: Where.
+        settings: What to trade and how, until an edited config is in force.
+        venue: Where to trade.
         signer: Signs requests.
         state: The directory of the ledger, the capture and the operator's socket.
-        interceptor_for: Returns what stands between the bot and the exchange, from settings and
-            the fills so far.
+        interceptor_for: Returns the layer between the bot and the exchange, from the settings and
+        the fills so far.
         observer: Shows the bot's state to people.
-        bystanders: Are told what happens.
-        only_records: Whether the market is recorded and nothing is quoted, not even on paper: the
-            bot is halted, and a session ends once its capture has taken its part of the disk or
-            is kept no more.
-        config_file: Where other settings may come from while it trades.
+        bystanders: Follow what happens.
+        only_records: Whether the market is only recorded and nothing is quoted, not even on paper:
+        the bot is halted, and a session ends once its capture has used its share of the disk or
+        has stopped.
+        config_file: The config file, which may change while it trades.
     """
 
     settings: Settings

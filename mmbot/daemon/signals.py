@@ -18,9 +18,9 @@ RELOADING = signal.SIGHUP
 IGNORED = frozenset({signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGPIPE})
 _RECEIVED = STOPPING | {RELOADING}
 
-# From the second signal, or from the end of the daemon, to the end of the process.
+# The time from the second signal, or from the end of the daemon, to the end of the process.
 GRACE_SECONDS = 2.0
-# How long one wait for a signal takes, as not every platform can wait without a limit.
+# The longest single wait for a signal, as not every platform can wait without a limit.
 _LONGEST_WAIT_SECONDS = 3600.0
 
 
@@ -74,7 +74,7 @@ class SignalThread:
         """End the process with `code`, unless it ends by itself in a moment."""
         self._code, self._ending = code, True
         self._hasten()
-        # The thread learns of the deadline by a further signal.
+        # A further signal makes the thread notice the deadline.
         signal.pthread_kill(self._thread.ident or 0, RELOADING)
 
     def _hasten(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from mmbot.status_report import EventStatus, MarketStatus, StatusReport
 from mmbot.trading.gates import Gate
 
-# A gate that keeps a market shut for ever is no news.
+# A gate that stays shut for good is no news.
 _OVER = frozenset({str(Gate.SETTLED), str(Gate.CLOSED)})
 
 

@@ -1,4 +1,4 @@
-"""Runs a generator, such as a reading or a fetch that yields requests, over what answers it."""
+"""Runs a generator that yields requests, such as a reading or a fetch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _T = TypeVar("_T")
 async def run_steps(
     steps: Generator[_Request, _Answer, _T], answer: Callable[[_Request], Awaitable[_Answer]]
 ) -> _T:
-    """Return the result of `steps`, each of whose requests `answer` answers, one at a time."""
+    """Return the result of `steps`; `answer` answers its requests, one at a time."""
     try:
         request = next(steps)
         while True:

@@ -1,4 +1,4 @@
-"""The request to stop the daemon: in order when asked once, at once when asked twice."""
+"""The request to stop the daemon: orderly at the first signal, at once at the second."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _T = TypeVar("_T")
 
 
 class Stop:
-    """The request to stop, and work that ends with it.
+    """The request to stop, and work that it interrupts.
 
     Attributes:
         asked: Set once the daemon is to stop.

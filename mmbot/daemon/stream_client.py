@@ -1,4 +1,4 @@
-"""Keeps the WebSocket stream open: connects, passes frames on, connects again after a `Backoff`.
+"""Keeps the WebSocket stream open: connects, passes frames on, reconnects after a `Backoff`.
 
 Frames are passed on where they are received; while the bot is busy they wait in the socket. The
 delay shows in the age of the frames, which the feed measures.
@@ -46,7 +46,7 @@ class StreamClient:
         self._sender: transport.Sender | None = None
         self._reconnect = asyncio.Event()
         self._has_served = self._is_subscribed = False
-        # The failure logged last, since a connection served.
+        # The last logged failure since a connection served.
         self._failure = ""
         self._log = structlog.get_logger()
 
@@ -90,7 +90,7 @@ class StreamClient:
                 if isinstance(connection, StreamConnection):
                     connection.hand_over_to(self._received)
                 async for frame in connection:
-                    # Only what was not whole in one frame comes this way.
+                    # Only a message that was split over several frames comes this way.
                     self._received([frame])
                 sending.cancel()
                 closing.cancel()
@@ -99,12 +99,12 @@ class StreamClient:
             self._listener.disconnected()
 
     def _received(self, frames: Sequence[bytes | str]) -> None:
-        # What comes once all is subscribed is data.
+        # Frames that arrive once all is subscribed are data.
         self._has_served |= self._is_subscribed
         self._is_subscribed = self._listener.received(frames)
 
     def _log_failure(self, reason: str) -> None:
-        """Log a failure, but once for an outage in which every attempt fails in the same way."""
+        """Log a failure, but once for an outage in which all attempts fail in the same way."""
         if self._has_served or reason != self._failure:
             self._log.warning("stream.failed", reason=reason)
         self._failure = reason

@@ -1,8 +1,8 @@
-"""A WebSocket connection that hands frames over as they arrive, without a queue or a task between.
+"""A WebSocket connection that hands frames over as they arrive, without a queue or task between.
 
-The library does the handshake, pings, the closing and whatever is unusual. What is usual, a whole
-message in one frame, is cut out of the bytes and handed over where they are received; so an order
-that answers it is sent before anybody else has a turn.
+The library does the handshake, pings, the closing and whatever is unusual. The usual case, a whole
+message in one frame, is cut out of the bytes and handed over where they are received, so that an
+order that it leads to is sent before any other task runs.
 """
 
 from __future__ import annotations
@@ -18,42 +18,42 @@ from websockets.protocol import State
 # The frames that arrived together.
 Receive: TypeAlias = Callable[[list[bytes]], None]
 
-# So much is read at a time, and then timers, answers and the operator have their turn.
+# The most that is read at a time, so that timers, answers and the operator get their turn.
 _READ_BYTES: Final = 16_384
 MOST_FRAME_BYTES: Final = 4 * 1024 * 1024
 # FIN and text.
 _WHOLE_TEXT: Final = 0x81
-# Text or bytes without FIN, and FIN of what was begun so.
+# Text or bytes without FIN, and the last part of such a message.
 _FIRST_PARTS, _LAST_PART = (0x01, 0x02), 0x80
-# Lengths that say how many bytes further on the length is.
+# Values of the length byte that mean: the length is in the next 2 or 8 bytes.
 _MEDIUM, _LONG = 126, 127
 _MASKED: Final = -1
-# What the answer to the handshake ends with.
+# The end of the answer to the handshake.
 _HEAD_ENDS = b"\r\n\r\n"
 
 
 class StreamConnection(ClientConnection):
     """One connection to the exchange's stream.
 
-    After `hand_over_to` every whole text message goes to the receiver, as bytes. Iteration yields
-    what the library was left to put together, and ends with the connection.
+    After `hand_over_to` every text message in one frame goes to the receiver, as bytes. Iteration
+    yields the messages that the library assembles, and ends with the connection.
     """
 
     def __init__(self, protocol: ClientProtocol, **options: Any) -> None:
         """Begin as the library does, which reads everything until `hand_over_to`."""
         super().__init__(protocol, **options)
         self._receive: Receive | None = None
-        # Whether nothing has come after the answer to the handshake, so that the next byte begins
-        # a frame.
+        # Whether nothing has arrived after the answer to the handshake, so that the next byte
+        # begins a frame.
         self._only_shaken_hands = False
-        # The parts of a frame that is not whole yet, and how many bytes it lacks at least.
+        # The parts of an incomplete frame, and the least number of bytes that it lacks.
         self._parts: list[bytes] = []
         self._missing = 0
-        # Whether the library is putting a message together; a whole one then is an error.
+        # Whether the library is assembling a message; a whole one before its end is an error.
         self._fragmented = False
 
     def hand_over_to(self, receive: Receive) -> None:
-        """Hand messages over from now on, unless frames have come that the library has begun."""
+        """Hand messages over from now on, unless the library has already begun to read frames."""
         if self._only_shaken_hands:
             self._receive = receive
 
@@ -65,7 +65,7 @@ class StreamConnection(ClientConnection):
     def bytes_received(self, data: bytes, *, more: bool) -> None:
         """Handle bytes, of which `more` are waiting."""
         if more:
-            # Whoever else wants to do something may do it first.
+            # Other tasks get their turn first.
             self.transport.pause_reading()
             self.loop.call_soon(self._read_on)
         if self._receive is None or self.protocol.state is not State.OPEN:
@@ -80,7 +80,7 @@ class StreamConnection(ClientConnection):
     # Frames
 
     def _split(self, data: bytes, receive: Receive) -> None:
-        """Hand over whole messages, leave other frames to the library, keep one that is begun."""
+        """Hand over whole messages, leave other frames to the library, keep an incomplete one."""
         if self._missing > len(data):
             self._parts.append(data)
             self._missing -= len(data)
@@ -102,7 +102,7 @@ class StreamConnection(ClientConnection):
                 )
                 self._leave_to_library(data[at:end])
                 if self.protocol.state is not State.OPEN:
-                    # What comes after a close is no message, nor the beginning of one.
+                    # Bytes after a close frame are no message.
                     self._leave_to_library(data[end:])
                     at = start = end = size
                     break
@@ -112,7 +112,7 @@ class StreamConnection(ClientConnection):
             receive(messages)
 
     def _keep(self, rest: bytes, start: int, missing: int) -> None:
-        """Keep the beginning of a frame; one that no server may send ends the connection."""
+        """Keep the beginning of a frame; an invalid one is left to the library, which closes."""
         if start == _MASKED or missing > MOST_FRAME_BYTES:
             self._receive = None
             self._leave_to_library(rest)
@@ -127,7 +127,7 @@ class StreamConnection(ClientConnection):
 
 
 class _Reader(asyncio.BufferedProtocol):
-    """Reads into a small buffer; a protocol without one is given all that is there at once."""
+    """Reads into a small buffer; a protocol without one gets all that has arrived at once."""
 
     def __init__(self, connection: StreamConnection) -> None:
         self._connection = connection
@@ -154,9 +154,9 @@ class _Reader(asyncio.BufferedProtocol):
 
 
 def _bounds(data: bytes, at: int, size: int) -> tuple[int, int]:
-    """Return where the payload of the frame at `at` begins and ends, as far as that is known.
+    """Return where the payload of the frame at `at` begins and ends, as far as known.
 
-    It begins at `_MASKED` if the frame is masked, which no server's may be.
+    The start is `_MASKED` if the frame is masked, which a server's frames must not be.
     """
     start = at + 2
     if size < start:

@@ -35,9 +35,9 @@ class Restarts:
         self._at: deque[float] = deque(maxlen=most)
 
     def pause(self, now: float) -> float | None:
-        """Return the seconds to wait before the next restart, `None` if there were too many.
+        """Return the seconds to wait before the next restart; `None` if there were too many.
 
-        One second before the first within the window, twice as long before each further one.
+        One second before the first restart in the window, twice as long before each further one.
 
         Args:
             now: Seconds, from any origin.
@@ -67,7 +67,7 @@ class Supervisor:
             missing: Called with the names of the helpers that are down whenever they change.
             given_up: Called once, when the process has to end.
             clock: Seconds, from any origin.
-            sleep: Waits for so many seconds.
+            sleep: Waits for a number of seconds.
         """
         self._report_missing = missing
         self._report_given_up = given_up
@@ -79,7 +79,7 @@ class Supervisor:
         self.given_up = False
 
     async def keep(self, name: str, helper: Callable[[], Awaitable[None]]) -> None:
-        """Run a helper until cancelled, restarting it until there were too many restarts."""
+        """Run a helper until cancelled; restart it until there were too many restarts."""
         while not self.given_up:
             try:
                 await helper()

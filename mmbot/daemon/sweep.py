@@ -1,4 +1,4 @@
-"""Cancels every own order without the bot, and says what is known of the account afterwards."""
+"""Cancels every own order without the bot, and reports what the exchange confirmed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def sweep(
         stop: A second signal ends the cancelling.
         within_seconds: How long it may take.
         session: Only the orders of this session, if given.
-        most_unanswered: Give up after so many requests without an answer, if given.
+        most_unanswered: Give up after this many requests in a row without an answer, if given.
     """
     cancelling = account.cancel_own_orders(session, most_unanswered=most_unanswered)
     try:

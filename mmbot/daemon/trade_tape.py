@@ -1,4 +1,4 @@
-"""Subscribes to the market's trades for the capture, beside a bot that trades real orders.
+"""Subscribes to the market's trades for the capture, alongside a bot that trades real orders.
 
 Another bot can trade a recording only if the trades are in it. They are subscribed to together with
 the books and hidden from the bot, so that a failure of that subscription does not affect it.

@@ -1,4 +1,4 @@
-"""Moving bytes: REST calls, and the stream over websockets. No decisions are made here."""
+"""Moves bytes: REST calls, and the stream over websockets. It decides nothing."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from mmbot.daemon.http_connection import HttpConnection, Unanswered, host_lines,
 from mmbot.daemon.stream_connection import MOST_FRAME_BYTES, StreamConnection
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 
-# Answers whose times are kept.
+# How many answer times are kept.
 _MOST_MEASURED = 256
-# Frames that may wait to be read, and others to be sent; then the other end has to wait.
+# The most frames that wait to be read, and to be sent.
 _MOST_FRAMES_WAITING = 1024
 _MOST_CONNECTIONS = 100
-# Hosts close what was idle for a minute.
+# Hosts close connections that were idle for a minute.
 _KEPT_SECONDS = 50.0
-# What may be sent again where nobody knows whether it was received.
+# Methods that may be sent again if it is not known whether the request was received.
 _SAFE_AGAIN = frozenset({"GET", "DELETE"})
 _PING_SECONDS = 10
 _OPEN_SECONDS = 10
@@ -35,10 +35,10 @@ StreamError = (OSError, WebSocketException, TimeoutError)
 
 
 class Sending(msgspec.Struct, frozen=True):
-    """A request on its way; without a `connection` it waits for one.
+    """A request in flight; without a `connection` it waits for one.
 
-    `again` says that it may be sent again where nobody knows whether it was received. It `began` by
-    the performance counter, in seconds.
+    `again` says that it may be sent again if it is not known whether it was received. `began` is in
+    seconds of the performance counter.
     """
 
     rendered: bytes
@@ -48,7 +48,7 @@ class Sending(msgspec.Struct, frozen=True):
 
 
 class RestClient:
-    """Some connections to one host, kept for the next requests.
+    """A pool of connections to one host.
 
     Attributes:
         answer_ms: How long the latest answers took, in milliseconds.
@@ -61,9 +61,9 @@ class RestClient:
         self._timeout_seconds = timeout_seconds
         self._tls = ssl.create_default_context() if self._origin.scheme == "https" else None
         self._open = asyncio.Semaphore(_MOST_CONNECTIONS)
-        # Those that wait for a request, the latest used last, and since when on the loop's clock.
+        # Idle connections, the latest used last, each with the loop's time since when it is idle.
         self._idle: deque[tuple[HttpConnection, float]] = deque()
-        # Those over which a request was begun that is not finished.
+        # Connections with a request that was begun but is not finished.
         self._begun: set[HttpConnection] = set()
         self.answer_ms: deque[float] = deque(maxlen=_MOST_MEASURED)
 
@@ -90,7 +90,7 @@ class RestClient:
         return await self.finish(self.begin(request))
 
     def begin(self, request: HttpRequest) -> Sending:
-        """Send a request at once if a connection was kept; `finish` is to be awaited."""
+        """Send a request at once if a connection is idle; await `finish` for the answer."""
         began = time.perf_counter()
         rendered = render(request, self._host)
         connection = None if self._open.locked() else self._kept()
@@ -100,7 +100,7 @@ class RestClient:
         return Sending(rendered, request.method in _SAFE_AGAIN, began, connection)
 
     async def finish(self, sending: Sending) -> HttpAnswer:
-        """Return the answer to a request that was begun; raise what `call` does."""
+        """Return the answer to a request that was begun; raises as `call` does."""
         try:
             async with asyncio.timeout(self._timeout_seconds), self._open:
                 answer = await self._exchange(sending)
@@ -113,7 +113,7 @@ class RestClient:
         return answer
 
     async def _exchange(self, sending: Sending) -> HttpAnswer:
-        """Await the answer; send over a new connection if none was kept, or what may be `again`."""
+        """Await the answer; send over a new connection if none was idle, or if sent `again`."""
         connection = sending.connection
         if connection is None and (connection := self._kept()) is not None:
             connection.begin(sending.rendered)
@@ -134,7 +134,7 @@ class RestClient:
         return answer
 
     def _kept(self) -> HttpConnection | None:
-        """Return the connection that was used last, unless the host may have closed it by now."""
+        """Return the last used idle connection that the host cannot have closed for idleness."""
         oldest = asyncio.get_running_loop().time() - _KEPT_SECONDS
         while self._idle and self._idle[0][1] < oldest:
             self._idle.popleft()[0].close()
@@ -145,11 +145,11 @@ class RestClient:
         return None
 
     async def try_call(self, request: HttpRequest) -> HttpAnswer | None:
-        """Send a request; return `None` where no answer came, whatever the reason."""
+        """Send a request; return the answer, or `None` if none came, whatever the reason."""
         return await self.try_finish(self.begin(request))
 
     async def try_finish(self, sending: Sending) -> HttpAnswer | None:
-        """Return the answer to a request that was begun, or `None` where none came."""
+        """Return the answer to a request that was begun, or `None` if none came."""
         try:
             return await self.finish(sending)
         except (OSError, TimeoutError):
@@ -157,7 +157,7 @@ class RestClient:
 
 
 async def read_body(response: aiohttp.ClientResponse, most_bytes: int) -> bytes:
-    """Return the whole body, in however many pieces it arrives.
+    """Return the whole body, however many pieces it arrives in.
 
     Raises:
         aiohttp.ClientError: It is longer than `most_bytes`, or ends too early.
@@ -171,7 +171,7 @@ async def read_body(response: aiohttp.ClientResponse, most_bytes: int) -> bytes:
 
 
 class _Unredirected(connect):
-    """A connection to the given host and no other, as its headers are signed for the account."""
+    """A connection to the given host only, as its headers are signed for the account."""
 
     def process_redirect(self, exc: Exception) -> Exception | str:
         """Refuse every redirect."""
@@ -185,7 +185,7 @@ def open_stream(url: str, headers: tuple[tuple[str, str], ...]) -> connect:
         additional_headers=headers,
         create_connection=StreamConnection,
         compression=None,
-        # As for REST: what the environment says of proxies is for others.
+        # As for REST, proxies in the environment are not for us.
         proxy=None,
         max_size=MOST_FRAME_BYTES,
         max_queue=_MOST_FRAMES_WAITING,
@@ -197,7 +197,7 @@ def open_stream(url: str, headers: tuple[tuple[str, str], ...]) -> connect:
 
 
 class Sender:
-    """A bounded queue of frames, sent in order, that never makes the caller wait."""
+    """A bounded queue of frames, sent in order; the caller never waits."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection

@@ -1,9 +1,8 @@
-"""A process of its own that grows the trees of a fit, and ends with it.
+"""A separate process that grows the trees of a fit, and ends with it.
 
-The library that grows them, and what that imports, take 25 MiB that a process never gives back. A
-helper that has not answered within a minute is ended, and where one ends early the trees are grown
-where they are asked for. The last trees are kept in a file, as the next start asks for the same,
-and needs no helper then.
+The library that grows them takes 25 MiB, with its imports, that a process never gives back. A
+helper that has not answered within a minute is ended; if one fails, the trees are grown in this
+process. The last trees are kept in a file: the next start needs the same ones, and no helper then.
 """
 
 from __future__ import annotations
@@ -28,15 +27,15 @@ from mmbot.versions import versions
 
 _PATIENCE_SECONDS = 60.0
 _END_SECONDS = 5.0
-# Of the present week, and of the last one of the bank, which is computed again.
+# Trees of the present week, and of the bank's last week, which is computed again.
 _KEPT = 2
 
 
 class TreeProcess:
-    """Lets a helper process grow the trees while it is entered; started when first needed."""
+    """A context in which a helper process grows the trees; started when first needed."""
 
     def __init__(self, path: Path) -> None:
-        """Begin without a helper; `path` is the file of the trees that are kept."""
+        """Begin without a helper; `path` is the file of the kept trees."""
         self._path = path
         self._kept: dict[str, str] = load_memory(path, _read) or {}
         self._last: dict[str, str] = {}
@@ -44,21 +43,21 @@ class TreeProcess:
         self._failed = False
 
     def __enter__(self) -> Self:
-        """Take the growing of this context over."""
+        """Have trees grown by the helper from now on."""
         self._token = GROW.set(self.grow)
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave it as it was, end the helper, and keep the last trees."""
+        """Restore what was before, end the helper, and store the last trees."""
         GROW.reset(self._token)
         self._end()
         if self._last.keys() - self._kept.keys():
-            # It only saves the next start a second.
+            # The file only saves the next start a second.
             with suppress(BadInput):
                 store_memory(self._path, _Models(self._last))
 
     def grow(self, rows: Floats, target: Floats) -> str | None:
-        """Return trees that were kept, or have them grown; see `grown_here`."""
+        """Return kept trees, or have new ones grown; see `grown_here`."""
         asked = hashlib.sha256(f"{versions()} {rows.shape}".encode())
         asked.update(rows.tobytes() + target.tobytes())
         key = asked.hexdigest()[:16]
@@ -80,7 +79,7 @@ class TreeProcess:
         if self._helper is None:
             self._helper = _started()
         process, connection = self._helper
-        # Its end closes the connection, so that neither a question nor an answer waits for longer.
+        # Killing it closes the connection, which ends the wait to send or receive.
         patience = Timer(_PATIENCE_SECONDS, process.kill)
         patience.start()
         try:
@@ -94,7 +93,7 @@ class TreeProcess:
         if self._helper is None:
             return
         (process, connection), self._helper = self._helper, None
-        # It ends when it can be asked nothing more.
+        # It ends when its connection is closed.
         connection.close()
         try:
             process.wait(_END_SECONDS)
@@ -119,7 +118,7 @@ def _started() -> tuple[subprocess.Popen[bytes], Connection[Any, Any]]:
 
 
 class _Models(msgspec.Struct, frozen=True):
-    """Trees by what they were grown from."""
+    """Trees by the hash of their training data."""
 
     models: dict[str, str]
 
@@ -135,7 +134,7 @@ def _read(content: bytes) -> dict[str, str]:
 
 
 def main() -> None:
-    """Grow trees for whoever asks over the connection, until there is nobody."""
+    """Grow trees for the other end of the connection, until that closes it."""
     with Connection(int(sys.argv[1])) as connection, suppress(EOFError, ConnectionError):
         while True:
             rows, target = connection.recv()

@@ -1,4 +1,4 @@
-"""The viewers of the dashboard; all are sent the same events, made once a second for all of them.
+"""The viewers of the dashboard: all are sent the same events, made once a second for all of them.
 
 Nothing waits for a viewer. Each has a bounded queue, and one that reads too slowly is disconnected;
 its browser reconnects by itself and is sent everything again.
@@ -17,7 +17,7 @@ from aiohttp import web
 
 MOST_VIEWERS = 8
 LOOK_SECONDS = 1.0
-# Events that may wait for a viewer, beside those that are being sent.
+# The most events that wait for a viewer, besides those being sent.
 _MOST_WAITING = 8
 _SENT_AHEAD_BYTES = 256 * 1024
 _COME_BACK_MS = 2000
@@ -81,7 +81,7 @@ class Viewers:
         return response
 
     def close(self) -> None:
-        """Disconnect all viewers, and make no more events."""
+        """Disconnect all viewers, and stop making events."""
         if self._looking is not None:
             self._looking.cancel()
         for queue, request in self._queues.items():

@@ -29,7 +29,7 @@ _LOOKS = 4
 _LONGEST_PAUSE_SECONDS = 5.0
 # Before it is ready, looks are more frequent, and each asks systemd for more time.
 _STARTING_PAUSE_SECONDS, START_EXTENSION_SECONDS = 0.25, 60.0
-# A loop that is so late counts as hanging.
+# A loop that is this late counts as hanging.
 MOST_LATE_SECONDS = 5.0
 # Longer than the engine waits for a frame, a pong or the answer to a cancel.
 MOST_SILENT_MS: Milliseconds = 30_000
@@ -119,7 +119,7 @@ class Watchdog:
         self._pause_seconds = min(_LONGEST_PAUSE_SECONDS, (allowed or 3600.0) / _LOOKS)
 
     def examine(self, look: Callable[[], Condition]) -> None:
-        """Use `look` from now on, unless the process is about to end."""
+        """Use `look` from now on, unless the process is ending."""
         if not self._is_stopping:
             self._examine = look
             self.look()
@@ -129,7 +129,7 @@ class Watchdog:
         self.examine(lambda: Condition(f"waits: {what}"))
 
     def stops(self) -> None:
-        """Report that the process is ending; from now on the status says how far it is."""
+        """Report that the process is ending; later changes of the status are ignored."""
         self.manager.stopping()
         self.examine(lambda: Condition("stops: takes every order off"))
         self._is_stopping = True
@@ -150,7 +150,7 @@ class Watchdog:
             self.look(self.lag_seconds)
 
     def look(self, late_seconds: float = 0.0) -> None:
-        """Look once, so much later than it was to be."""
+        """Look once, `late_seconds` after the look was due."""
         condition = self._examine()
         self.manager.tell_status(condition.line)
         if condition.ready and not self._is_ready:

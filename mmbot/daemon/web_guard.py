@@ -78,7 +78,7 @@ def _is_known(name: str, known: Collection[str]) -> bool:
 
 
 def _is_same_site(request: web.Request, host: str) -> bool:
-    """Return whether a request is not from another site, as far as the browser says."""
+    """Return whether, by what the browser says, a request is not from another site."""
     origin = request.headers.get("Origin")
     if origin is not None and origin not in {f"http://{host}", f"https://{host}"}:
         return False

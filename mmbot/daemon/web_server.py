@@ -22,7 +22,7 @@ from mmbot.daemon.web_guard import refuse_others, secure
 
 MOST_CONNECTIONS = 48
 MOST_BODY_BYTES = 4096
-# A connection without a complete request for so long is ended.
+# A connection without a complete request for this long is closed.
 IDLE_SECONDS = 30.0
 _RETRY_SECONDS = 30.0
 _CLOSE_SECONDS = 1.0
@@ -30,7 +30,7 @@ _BACKLOG = 16
 
 
 class Page(Protocol):
-    """Something that is served at an address, and is told of it."""
+    """A page that is served at an address, and notified of it."""
 
     @property
     def address(self) -> str:
@@ -56,7 +56,7 @@ async def serving(pages: Collection[Page], names: Collection[str]) -> AsyncItera
 
     Args:
         pages: The pages, with their addresses.
-        names: The host names that are allowed beside localhost and IP addresses.
+        names: The host names that are allowed besides localhost and IP addresses.
     """
     async with AsyncExitStack() as stack:
         for together in _by_address(pages):
@@ -169,6 +169,6 @@ def _is_own_fault(record: logging.LogRecord) -> bool:
     return False
 
 
-# The place where aiohttp logs what went wrong.
+# The logger in which aiohttp reports errors.
 LOGGER = logging.getLogger("mmbot.web")
 LOGGER.addFilter(_is_own_fault)
