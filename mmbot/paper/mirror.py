@@ -1,8 +1,8 @@
-"""A real market's book with the paper orders laid over it.
+"""A real market's book with the paper orders added to it.
 
 The paper orders rest in this market as in any other. The bot is shown the real book with them
 added, except those that the real book crosses, which would make the shown book a crossed one.
-Since nobody rests behind a crossed order, hiding it hides nothing else. Prices are the YES leg's.
+Nobody rests behind a crossed order, so hiding it hides nothing else. Prices are YES prices.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class MirroredMarket(ExchangeMarket):
     # The real book
 
     def replace_book(self, bids: Iterable[Level], asks: Iterable[Level], clock: int) -> None:
-        """Apply a snapshot; it replaces what the bot is shown, which is then `levels`."""
+        """Apply a snapshot; the bot is then shown `levels`."""
         try:
             self.book = Book(bids, asks)
         except CorruptBook:
@@ -102,11 +102,11 @@ class MirroredMarket(ExchangeMarket):
         self._shown = self._visible()
 
     def change_book(self, side: Side, price: Price, delta: Count, clock: int) -> bool:
-        """Apply a change of one level; return whether orders may be shown now, or not any more.
+        """Apply a change of one level; return whether other orders may have to be shown or hidden.
 
-        The book is unknown if the change makes it impossible.
+        If the change makes the book impossible, it is unknown from then on.
         """
-        # A snapshot includes whatever bears its clock or an earlier one.
+        # A snapshot includes every change up to its clock.
         if self.book is None or 0 < clock <= self._snapshot_clock:
             return False
         self.book_clock = max(self.book_clock, clock)
@@ -119,7 +119,7 @@ class MirroredMarket(ExchangeMarket):
         return before != (self.book.best_bid, self.book.best_ask)
 
     def forget_book(self) -> None:
-        """Drop the book, which the bot has dropped as well."""
+        """Drop the book, as the bot has done."""
         self.book = None
         self._shown = {}
 
@@ -139,7 +139,7 @@ class MirroredMarket(ExchangeMarket):
         return bool(self._shown)
 
     def conceal(self) -> list[OrderLevelChange]:
-        """Take out of the shown book what must not be shown any more; return the changes."""
+        """Remove from the shown book what must no longer be shown; return the changes."""
         return self._show(falling=True)
 
     def reveal(self) -> list[OrderLevelChange]:

@@ -1,7 +1,7 @@
-"""The paper exchange: a private exchange of one member, whose markets mirror real ones.
+"""The paper exchange: a private exchange with one member, whose markets mirror real ones.
 
-No other member trades here. The owner passes in what the real market does: listings, pauses,
-settlements, and trades, a part of which goes to the paper orders. Sans I/O; times are wall times.
+The owner passes in what the real market does: listings, pauses, settlements, and trades, which may
+fill paper orders. Sans I/O; times are wall times.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _FOREVER: Milliseconds = 2**62
 class PaperExchange:
     """The paper account, its orders, and the markets they rest in.
 
-    The owner takes the facts of whatever happens with `take_facts`, and tells `fees` what the real
-    exchange states of these.
+    The owner takes the facts of what happens with `take_facts`, and passes to `fees` what the real
+    exchange states about fees.
     """
 
     def __init__(
@@ -52,12 +52,12 @@ class PaperExchange:
         """Start with the positions that `fills` add up to; see `PaperBegan` and `PaperTrading`."""
         self.fees = PaperFees(series)
         self._queue_ahead = queue_ahead
-        # Orders at whose price something has traded, and what still has to before their turn.
+        # Orders at whose price something has traded, and what is still ahead of them in the queue.
         self._ahead: dict[str, Count] = {}
         self.state = ExchangeState(SimulatedExchangeSettings(series=series), CalendarClock(), rng)
         self._engine = self.state.engine
         self._mirrored: dict[str, MirroredMarket] = {}
-        # From when to when no market opens or closes.
+        # The period in which no market opens or closes.
         self._calm_from: Milliseconds = 0
         self._calm_until: Milliseconds = 0
         self._rest = RestRouter(self.state)
@@ -69,7 +69,7 @@ class PaperExchange:
             self._restore(fill)
 
     def market(self, ticker: str) -> MirroredMarket:
-        """Return a mirrored market, a new one if it is not mirrored yet."""
+        """Return a mirrored market, adding it if it is new."""
         market = self._mirrored.get(ticker)
         if market is None:
             market = MirroredMarket(ticker, self.state.settings.series)
@@ -113,10 +113,10 @@ class PaperExchange:
         now: Milliseconds,
         taker: Side | None = None,
     ) -> None:
-        """Fill the paper orders that a real trade went through, up to `count` in all.
+        """Fill the paper orders that a real trade went through, up to `count` in total.
 
-        Where there is a queue those at its very price are next, once their turn has come; it is the
-        `taker` that says which side it met.
+        With a queue, orders at exactly its price follow once they are at the front; `taker` tells
+        which side of the book it met.
         """
         market = self.market(ticker)
         bids = [bid for bid in market.sides["bid"].levels if bid > price]
@@ -138,7 +138,7 @@ class PaperExchange:
         queue: Count,
         now: Milliseconds,
     ) -> None:
-        """Fill orders at the price of a trade with what is left after those ahead of them."""
+        """Fill orders at the price of a trade with what is left after the queue ahead of them."""
         met = market.sides["ask" if taker == "bid" else "bid"]
         resting = met.levels.get(price, {})
         ahead = {order_id: self._ahead.get(order_id, queue) for order_id in resting}
@@ -152,7 +152,7 @@ class PaperExchange:
     def _take(
         self, ticker: str, side: Side, limit: Price, count: Count, now: Milliseconds
     ) -> Count:
-        """Trade against the paper orders; return how much of `count` found none."""
+        """Trade against the paper orders; return how much of `count` is left."""
         request = NewOrder(ticker, side, limit, count, time_in_force="immediate_or_cancel")
         with contextlib.suppress(RequestRefused):  # a trade that arrives after the close
             return Count(count - self._engine.place(self._tape, request, now).filled)
@@ -199,7 +199,7 @@ class PaperExchange:
     def decide(
         self, market: MirroredMarket, result: str, value: Price | None, now: Milliseconds
     ) -> None:
-        """Pay out a market that pays `value`, if it is not paid out yet and that is known."""
+        """Pay out a market at `value`, if that is known and it is not paid out yet."""
         if value is None or market.settled_ms is not None:
             return
         market.scalar_value = value

@@ -1,7 +1,7 @@
-"""What the real exchange would charge the paper orders, from what the bot reads and hears of it.
+"""What the real exchange would charge paper orders, from its answers and messages to the bot.
 
-A kind of fee whose rate is not public is charged as `flat` is on the simulated exchange: the bot
-quotes nothing under it.
+A kind of fee without a public rate is charged like `flat` on the simulated exchange; the bot quotes
+nothing under it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NOT_PUBLIC: Final = FeeSchedule("flat")
 
 
 class _Timeline:
-    """Terms by the time from which they hold."""
+    """Terms by the time from which they apply."""
 
     def __init__(self, first: FeeTerms) -> None:
         self._changes = [FeeChange(0, first)]
@@ -37,11 +37,11 @@ class _Timeline:
         return next((each.at for each in self._changes if each.at > now), None)
 
     def add(self, change: FeeChange) -> bool:
-        """Add a change that is one; return whether it was."""
+        """Add a change unless it changes nothing; return whether it was added."""
         if change in self._changes or self.at(change.at) == change.terms:
             return False
         insort(self._changes, change, key=lambda each: each.at)
-        # The first holds before all others.
+        # The first entry stays: it applies before all others.
         del self._changes[1:-_MOST_CHANGES]
         return True
 
@@ -54,7 +54,7 @@ class PaperFees:
         self._series = series
         self._usual = _Timeline(FREE_TERMS)
         self._own: dict[str, _Timeline] = {}
-        # For how many markets, and until when, what was set holds.
+        # For how many markets, and until when, the fees that were set apply.
         self._set_for = 0
         self._until: float = 0
 
@@ -76,7 +76,7 @@ class PaperFees:
                     self._add(self._of(event), change)
 
     def list_event(self, event: wire.RestEvent, now: Milliseconds) -> None:
-        """Read an event's row, which states a fee of its own or leaves it out."""
+        """Read an event's row, which states a fee of its own or omits it."""
         terms = fee_terms(event.fee_type_override, event.fee_multiplier_override)
         if terms != FeeTerms():
             self.state(wire.word(event.event_ticker), terms, now)
@@ -86,7 +86,7 @@ class PaperFees:
         self._add(self._of(event), FeeChange(now, terms))
 
     def apply(self, markets: Collection[MirroredMarket], now: Milliseconds) -> None:
-        """Charge what holds now."""
+        """Set each market's fee as of now."""
         if len(markets) == self._set_for and now < self._until:
             return
         for market in markets:

@@ -1,9 +1,9 @@
 """One stream connection of paper trading, between the bot's session and the exchange's.
 
 Private channels are served by the paper exchange, public ones by the real one. Book frames are
-rewritten so that they contain the paper orders, and the real trades that fill these are subscribed
-to beside what the bot subscribes to. The bot is taken to subscribe to books in YES prices
-(`use_yes_price`). Times are wall times.
+rewritten so that they contain the paper orders, and this layer also subscribes to the real trades,
+which fill these. The bot is assumed to subscribe to books in YES prices (`use_yes_price`). Times
+are wall times.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class PaperStream:
             self._handle(frame, data, now)
 
     def check_timeouts(self, now: Milliseconds) -> None:
-        """Give up on trades whose subscription the exchange has not answered in time."""
+        """Give up on subscriptions to trades that the exchange has not answered in time."""
         if self._awaited and min(self._awaited.values()) <= now:
             self._end_fill_channel(now)
 
@@ -108,7 +108,7 @@ class PaperStream:
             self._inject(market, [*market.conceal(), *market.reveal()], now)
 
     def last_numbers(self) -> dict[int, int]:
-        """Return the number of the last frame of each of the exchange's subscriptions."""
+        """Return the sequence number of the last frame of each of the exchange's subscriptions."""
         return {sid: numbering.last for sid, numbering in self._numbers.items() if numbering.last}
 
     def take(self) -> list[FrameData]:
@@ -123,7 +123,7 @@ class PaperStream:
     def _split(
         self, command: StreamCommand, field: str, frame: bytes, now: Milliseconds
     ) -> list[bytes]:
-        """Answer a command as far as it is private; return what is left for the exchange."""
+        """Answer the private part of a command; return what is left for the exchange."""
         params = command.params or {}
         items = params.get(field) or []
         private = _PRIVATE if field == "channels" else self._session.subscriptions.keys()
@@ -175,7 +175,7 @@ class PaperStream:
             self._forward(frame, data)
 
     def _in_sequence(self, frame: wire.Frame) -> bool:
-        """Return whether a frame is to be read; one older than the last of its sid is not."""
+        """Return whether a frame is to be read: not if it is older than the last of its sid."""
         last = self._numbering(frame.sid).last
         if not (frame.sid and frame.seq and last) or frame.seq == last + 1:
             return True
@@ -246,7 +246,7 @@ class PaperStream:
             self._end_fill_channel(now)
 
     def _end_fill_channel(self, now: Milliseconds) -> None:
-        """End the bot's fill subscription, as there are no fills without trades: it reconnects."""
+        """End the bot's fill subscription, as no trades means no fills; the bot then reconnects."""
         self._awaited = {}
         self._session.set_time(now)
         for subscription in list(self._session.subscriptions.values()):
@@ -275,7 +275,7 @@ class PaperStream:
     def _handle_next_change(self, frame: ChangeFrame, data: FrameData, now: Milliseconds) -> bool:
         """Handle a frame that is but the next change of a book; return whether it is one.
 
-        Most frames are: any other is left to the general way.
+        Most frames are; any other is left to the general decoding.
         """
         change = frame.msg
         price, count = PRICES[change.price_dollars], COUNTS[change.delta_fp]
@@ -312,10 +312,10 @@ class PaperStream:
         now: Milliseconds,
     ) -> None:
         if not market.change_book(side, price, count, clock):
-            # Every order is shown, or not, as it was.
+            # The change shows or hides no order.
             self._forward(frame, data)
             return
-        # Orders that the change crosses leave the shown book before it enters it.
+        # Orders that the change crosses leave the shown book before the change enters it.
         self._inject(market, market.conceal(), now)
         self._forward(frame, data)
         self._inject(market, market.reveal(), now)

@@ -1,13 +1,13 @@
-"""Paper trading: the real market is read, and the bot's orders stay inside.
+"""Paper trading: the market is the real one, and the bot's orders stay in this process.
 
-A layer between the bot's bytes and the transport. Whatever concerns the bot's own account is
-answered by a paper exchange, in which nobody else trades; only reads of public market data, and of
-the API key's limits and scopes, pass.
+A layer between the bot and the transport. Whatever concerns the bot's own account is answered by a
+paper exchange, on which nobody else trades; only reads of public market data, and of the API key's
+limits and scopes, pass.
 An order fills when the real market trades through it, at a price strictly worse for the order's
-owner than the order's own: then at the order's price, up to the trade's size, best price first,
-oldest first. Each trade fills once. That is less than a real order would get, which also fills, in
-its turn, at its own price; and trades that are missed while the stream is down fill nothing. A
-paper order moves no market, as a real one might.
+owner than the order's own: it fills at its own price, up to the trade's size, best price first,
+oldest first. Each trade fills once. That is less than a real order would get, which also fills at
+its own price once it is first in the queue; and trades missed while the stream is down fill
+nothing. A paper order does not move the market, as a real one might.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from mmbot.paper.rewrite import FrameData
 from mmbot.recording.outside import PaperBegan
 from mmbot.units import Count, Milliseconds, Price
 
-# The reads that pass, by their first segment below the base path. All others concern the account's
-# orders and money.
+# The reads that pass, by their first path segment below the base path. All others concern the
+# account's orders and money.
 _PUBLIC = frozenset(
     {"account", "api_keys", "events", "exchange", "incentive_programs", "markets", "series"}
 )
@@ -38,21 +38,21 @@ _WRITES = tuple(f"{BASE_PATH}/portfolio/{name}" for name in ("events/orders", "o
 
 
 class PaperTrading:
-    """One bot's paper account, laid over the real market; times are wall times.
+    """One bot's paper account on top of the real market; times are wall times.
 
-    `incoming` returns the frames for the bot; `take` returns those that other inputs cause; `began`
-    is what it started with; it `answers` requests.
+    `incoming` returns the frames for the bot; `take` returns those caused by other inputs; `began`
+    is its initial state; it `answers` requests.
     """
 
     answers = True
 
     def __init__(self, began: PaperBegan, queue_ahead: Count | None = None) -> None:
-        """Start unconnected; the same beginning and inputs give the same answers and frames.
+        """Start unconnected; the same initial state and inputs give the same answers and frames.
 
         Args:
-            began: What it starts with.
-            queue_ahead: If given, orders fill at their own price as well, once so much has traded
-                there since they rest.
+            began: The initial state.
+            queue_ahead: If given, orders also fill at their own price, once this much has traded
+            there since they rest.
         """
         self.began = began
         ids = random.Random(began.seed)
@@ -62,11 +62,11 @@ class PaperTrading:
         self._stream: PaperStream | None = None
 
     def markets(self) -> list[MirroredMarket]:
-        """Return the mirrored markets, with their real books as far as these are known."""
+        """Return the mirrored markets, with their real books where known."""
         return self._exchange.markets()
 
     def last_numbers(self) -> dict[int, int]:
-        """Return the number of the last frame of each of the exchange's subscriptions."""
+        """Return the sequence number of the last frame of each of the exchange's subscriptions."""
         return self._stream.last_numbers() if self._stream else {}
 
     # REST
@@ -135,7 +135,7 @@ class PaperTrading:
         return self.take()
 
     def reached_by(self, ticker: str, price: Price) -> bool:
-        """Return whether a real trade at `price` might fill an order; others need not be told."""
+        """Return whether a real trade at `price` might fill an order; others can be left out."""
         return self._exchange.reached_by(ticker, price)
 
     def advance(self, now: Milliseconds) -> None:
@@ -156,7 +156,7 @@ class PaperTrading:
 
 
 def passes(request: HttpRequest) -> bool:
-    """Return whether a request may go to the exchange: a plain read of what `_PUBLIC` names."""
+    """Return whether a request may go to the exchange: a plain read of a path in `_PUBLIC`."""
     inside, base, below = request.path.partition(BASE_PATH + "/")
     segments = below.split("/")
     plain = base and not inside and "%" not in below and not {"", ".", ".."} & set(segments)

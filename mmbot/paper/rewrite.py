@@ -26,7 +26,7 @@ class Numbering(msgspec.Struct):
         return seq + self.added
 
     def added_one(self) -> int:
-        """Return the number of one more added frame, the next that the bot expects."""
+        """Return the number for another added frame: the next that the bot expects."""
         self.added += 1
         return self.last + self.added
 
@@ -44,7 +44,7 @@ def with_fields(data: FrameData | msgspec.Raw, fields: dict[str, Any]) -> bytes:
 def with_number(data: FrameData, old: int, new: int) -> FrameData:
     """Return a frame with another sequence number.
 
-    Where the number is written once, and as the exchange writes it, nothing has to be parsed.
+    If it is there once, in the exchange's own form, nothing has to be parsed.
     """
     if isinstance(data, bytes) and data.count(b'"seq"') == 1:
         before, found, after = data.partition(b'"seq":%d,' % old)
