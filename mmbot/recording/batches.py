@@ -1,13 +1,13 @@
-"""Batches of records as a file holds them: compressed, each with its checksums.
+"""Batches of records in a file: compressed, each with its checksums.
 
-A file is a mark and then batches. A batch is a head (the length of its body, the body's CRC-32, the
-CRC-32 of these two) and its body, which continues the zlib stream of the file up to a flush: it is
-read with the help of the batches before it, which a replay needs in any case, and is a fraction of
-what it would be by itself, as most batches hold a few records that resemble earlier ones.
+A file is a mark followed by batches. A batch is a head (the length of its body, the body's CRC-32,
+the CRC-32 of these two) and a body, which continues the file's zlib stream up to a flush. It can
+only be read after the batches before it, which a replay needs anyway, and is a fraction of its size
+alone, as most batches hold a few records that resemble earlier ones.
 
-A process that is killed leaves the last batch short, and a machine that loses its power may leave
-zeros in place of it: both are a torn tail, which ends the reading. Any other mismatch of a checksum
-is damage, and the file is refused.
+A killed process leaves the last batch short, and a machine that loses power may leave zeros in its
+place: both are a torn tail, at which reading ends. Any other checksum mismatch is damage, and the
+file is refused.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mmbot.errors import BadInput
 from mmbot.recording.records import join
 
 MARK: Final = b"mmbot capture 2\n"
-# No batch is larger, compressed or not, so that no foreign file can exhaust the memory.
+# The largest batch, compressed or not, so that no foreign file can exhaust the memory.
 LARGEST: Final = 64 * 1024 * 1024
 
 _HEAD = struct.Struct(">II")
@@ -51,7 +51,7 @@ class Packer:
 
 
 def unpack(source: ByteSource) -> Iterator[bytes]:
-    """Return the messages in a file, up to a torn tail if it has one; `records.split` reads them.
+    """Yield the messages in a file, up to a torn tail if it has one; `records.split` reads them.
 
     Raises:
         BadInput: The file is no capture of this version, or it is damaged.
@@ -77,7 +77,7 @@ def unpack(source: ByteSource) -> Iterator[bytes]:
 
 
 def _body(source: ByteSource, head: bytes, at: int) -> bytes | None:
-    """Return the body that belongs to a head, or `None` where the file ends within it."""
+    """Return the body that belongs to a head, or `None` if the file ends within it."""
     front = head[: _HEAD.size]
     length, checksum = _HEAD.unpack(front)
     if _CHECK.unpack(head[_HEAD.size :]) != (zlib.crc32(front),) or length > LARGEST:

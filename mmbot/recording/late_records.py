@@ -1,4 +1,4 @@
-"""Records that are encoded once there is time for it: what was decided goes out first."""
+"""Records that are encoded when there is time: the step's outputs are sent first."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from mmbot.trading.commands import WakeAt
 from mmbot.units import Milliseconds
 
 Keep: TypeAlias = Callable[[bytes], None]
-# Has something done soon, in the order in which it is asked.
+# Runs a function soon, in the order of the calls.
 Later: TypeAlias = Callable[[Callable[[], None]], object]
 
-# No more than so many wait to be encoded.
+# The most records that wait to be encoded.
 _MOST_WAITING = 1_000
 
 
@@ -47,9 +47,9 @@ class LateRecords:
         outputs: Sequence[Output] | bytes = (),
         forecasts: tuple[Forecast, ...] = (),
     ) -> None:
-        """Add an input and the outputs of its step, which nothing may change any more.
+        """Add an input and the outputs of its step, none of which may change afterwards.
 
-        Instead of outputs there may be bytes that are encoded already.
+        The outputs may be given as bytes that are already encoded.
         """
         waiting = self._waiting
         waiting.append((what, now, outputs, forecasts))
@@ -59,7 +59,7 @@ class LateRecords:
             self._later(self.flush)
 
     def flush(self) -> None:
-        """Encode all that waits."""
+        """Encode all waiting records."""
         waiting, self._waiting = self._waiting, []
         for what, now, outputs, forecasts in waiting:
             encoded = outputs if isinstance(outputs, bytes) else self._encode(outputs)

@@ -1,8 +1,8 @@
 """Records of what happened outside a bot, between its interceptor and the real market.
 
-A paper bot is given frames and answers that include its own paper orders, and no bot is given the
-trades of others. These records hold the market as it came, and the requests to the paper exchange
-with their times, so that another bot can be given the same market. A replay ignores them.
+A paper bot receives frames and answers that include its own paper orders, and no bot receives the
+trades of others. These records hold the market as it arrived, and the times of requests to the
+paper exchange, so that another bot can be given the same market. A replay ignores them.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class PaperBegan(msgspec.Struct, frozen=True, array_like=True, tag="paper"):
     Attributes:
         series: The series that is traded.
         subaccount: The number of the subaccount that the bot trades on.
-        balance: The cash at the start, before `fills` are paid for.
+        balance: The cash at the start, before paying for `fills`.
         fills: The fills of earlier sessions in markets that are not settled yet.
-        seed: The seed of the ids of orders and trades, another in every session.
+        seed: The seed for the ids of orders and trades, different in every session.
     """
 
     series: str
@@ -38,11 +38,11 @@ class PaperBegan(msgspec.Struct, frozen=True, array_like=True, tag="paper"):
 
 
 class TapeBegan(msgspec.Struct, frozen=True, array_like=True, tag="tape"):
-    """The market's trades are recorded beside the inputs of a bot that traded real orders."""
+    """The market's trades are recorded along with the inputs of a bot that traded real orders."""
 
 
 class AlreadyRead(msgspec.Struct, frozen=True, array_like=True, tag="already read"):
-    """What the exchange had last answered to a reading before the session began."""
+    """The exchange's last answer to a reading before the session began."""
 
     path: str
     query: tuple[tuple[str, str], ...]
@@ -50,7 +50,7 @@ class AlreadyRead(msgspec.Struct, frozen=True, array_like=True, tag="already rea
 
 
 class FrameArrived(msgspec.Struct, frozen=True, array_like=True, tag="arrived"):
-    """A frame of the exchange, or `None` if it is the next that the bot received."""
+    """A frame of the exchange; `None` if it is the next one that the bot received."""
 
     frame: bytes | None
 

@@ -1,4 +1,4 @@
-"""A bot that hands out a record of every step: its input and its outputs."""
+"""A bot that records every step: its input and its outputs."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ class RecordedBot(Bot):
     ) -> None:
         """Begin a session and its record.
 
-        The bot decides by what `records.decisive` keeps of the settings. `versions` are those of
-        the code that decides, by name. A replay draws from `random.Random(session)`: `rng` must be
-        the same.
+        The bot uses only what `records.decisive` keeps of the settings. `versions` are those of the
+        code that decisions depend on, by name. A replay draws from `random.Random(session)`, and
+        `rng` must be the same.
         """
         settings = records.decisive(settings)
         super().__init__(settings, clock, signer, session, rng)
@@ -59,9 +59,9 @@ class RecordedBot(Bot):
         self._records.add(begun, 0)
 
     def handle(self, happened: BotInput, now: Milliseconds) -> list[Output]:
-        """Apply an input and record the step; one that fails is recorded with its error."""
+        """Apply an input and record the step; if it fails, record the error."""
         if isinstance(happened, FrameReceived) and isinstance(happened.frame, bytes):
-            # Nearly all inputs are frames, which are their own records and ask no forecaster.
+            # Nearly all inputs are frames, which need no conversion for the record.
             return self._handle(happened, happened, now)
         what = records.recorded(happened)
         if isinstance(what, EventOccurred):
@@ -77,7 +77,7 @@ class RecordedBot(Bot):
         try:
             outputs = super().handle(happened, now)
         except Exception as error:
-            # The input at which the bot fails is the one that will be looked for.
+            # Flushed at once, as the input at which the bot failed is the one to look for.
             self._records.add(what, now, records.encode_failure(error), self._asked())
             self._records.flush()
             raise

@@ -1,9 +1,9 @@
 """Records of a bot's steps, encoded as MessagePack and back: an input, its time and the outputs.
 
 The first record of a session has the arguments of its bot; another bot with the same arguments must
-give the same outputs to the inputs of the other records. Requests are recorded without the headers
-that sign them: these are confidential, and differ from one signing to the next. A fitted forecaster
-is not recorded, but every answer that it gave.
+give the same outputs for the inputs of the other records. Requests are recorded without the headers
+that sign them, which are confidential and differ with every signing. Of a fitted forecaster, only
+its answers are recorded.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from mmbot.underlying.calendar import CalendarClock, Week
 from mmbot.underlying.counts import Counts, Vintage
 from mmbot.units import Milliseconds
 
-# The tables of the config that decisions depend on; the others name keys and local paths.
+# The tables of the config that decisions depend on; others hold keys and local paths.
 _DECISIVE = ("mode", "exchange", "underlying", "counts", "forecast", "quoting", "limits", "orders")
 
 # What bots did before there was a key in the table of quoting: a capture that lacks the key was
@@ -53,7 +53,7 @@ _BEFORE_THE_KEY: dict[str, object] = {
 
 
 class SessionRecord(msgspec.Struct, frozen=True, array_like=True, tag="session"):
-    """A session began: its bot's settings, and the versions of what decisions depend on."""
+    """A session began, with its bot's settings and the versions of what decisions depend on."""
 
     settings: Settings
     clock: CalendarClock
@@ -62,7 +62,7 @@ class SessionRecord(msgspec.Struct, frozen=True, array_like=True, tag="session")
 
 
 class FrameRecord(msgspec.Struct, frozen=True, array_like=True, tag="frame"):
-    """A `FrameReceived`, as bytes whether it came as text or as bytes."""
+    """A `FrameReceived`, as bytes even if it came as text."""
 
     frame: bytes
 
@@ -92,7 +92,7 @@ Input: TypeAlias = (
     | HistoryRecord
     | FitRecord
 )
-# What a forecaster answered: a belief, a number of deviations, or why it can give neither.
+# A forecaster's answer: a belief, a number of deviations, or why it can give neither.
 Forecast: TypeAlias = Belief | float | str
 
 
@@ -103,7 +103,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
         what: The input, or what happened outside, which has no outputs.
         now: The wall time of the step.
         outputs: The outputs as `encode_outputs` writes them.
-        forecasts: What the forecaster answered during the step, in order.
+        forecasts: The forecaster's answers during the step, in order.
     """
 
     what: SessionRecord | Input | Outside
@@ -136,7 +136,7 @@ _DECODER = msgspec.msgpack.Decoder(list[Record])
 
 
 def decisive(settings: Settings) -> Settings:
-    """Return the settings that decisions depend on, and the defaults in place of the others."""
+    """Return the settings that decisions depend on, with defaults for the others."""
     return Settings(**{name: getattr(settings, name) for name in _DECISIVE})
 
 
@@ -157,7 +157,7 @@ def recorded(happened: BotInput) -> Input:
 
 
 def given(what: Input, predictor: Predictor) -> BotInput:
-    """Return the input of a record, with `predictor` in place of the unrecorded forecaster."""
+    """Return the input of a record, with `predictor` in place of the forecaster."""
     match what:
         case FrameRecord(frame):
             return FrameReceived(frame)
@@ -183,12 +183,12 @@ def encode(
 
 
 def encode_outputs(outputs: Iterable[Output]) -> bytes:
-    """Return outputs as bytes, which are equal if, and only if, the outputs are."""
+    """Return outputs as bytes, which are equal if and only if the outputs are."""
     asked = [_without_secrets(output) for output in outputs]
     try:
         return _ENCODER.encode(asked)
     except (OverflowError, UnicodeEncodeError):
-        # A number or a text from the wire that no message can carry is still no reason to fail.
+        # A number or text from the wire that cannot be encoded is no reason to fail.
         return _ENCODER.encode([ascii(asked)])
 
 
@@ -237,7 +237,7 @@ def split(message: bytes) -> list[Record]:
 
 
 def _as_it_quoted(first: Record, begun: SessionRecord, message: bytes) -> Record:
-    """Return the beginning of a session with the quoting that its bot knew."""
+    """Return the record of a session's beginning with the quoting settings that its bot knew."""
     _, settings, *_ = msgspec.msgpack.decode(message)[0][0]
     older = {k: value for k, value in _BEFORE_THE_KEY.items() if k not in settings["quoting"]}
     quoting = msgspec.structs.replace(begun.settings.quoting, **older)

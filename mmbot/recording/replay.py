@@ -1,4 +1,4 @@
-"""Replaying a recorded session into a fresh bot, and comparing the outputs of the two.
+"""Replays a recorded session into a fresh bot, and compares the outputs of the two.
 
 The forecaster's answers are taken from the record. Requests are not signed.
 """
@@ -38,13 +38,13 @@ class ReplayDifference(msgspec.Struct, frozen=True):
     """The first input at which the outputs differ.
 
     Attributes:
-        number: Which input, counted from 1.
-        now: When it was given, in milliseconds.
-        kind: What kind of input it was.
-        given: What it was, shortened.
+        number: The input's number, from 1.
+        now: Its time, in milliseconds.
+        kind: Its kind.
+        given: Its content, shortened.
         expected: The first output that differs, as recorded; `None` if there was no further one.
-        got: The output of the replay in its place; `None` likewise.
-        place: Which of the input's outputs that is, counted from 1.
+        got: The replay's output in its place; `None` likewise.
+        place: The number of that output of the input, from 1.
     """
 
     number: int
@@ -68,10 +68,10 @@ class ReplayResult(msgspec.Struct, frozen=True):
 
     Attributes:
         session: The session's name, which its orders' client ids contain.
-        inputs: How many inputs were replayed, up to the first difference.
+        inputs: The number of inputs replayed, up to the first difference.
         first: The time of the first input, in milliseconds; `None` if there was none.
         last: The time of the last input, likewise.
-        versions: For each thing of another version: the one recorded and the one running.
+        versions: Whatever has a different version: the recorded one and the running one.
         difference: The first difference, or `None` if all outputs are identical.
     """
 
@@ -101,14 +101,14 @@ class Unsigning(Signer):
 
 
 def replay(recorded: Iterable[Record], versions: dict[str, str]) -> ReplayResult:
-    """Give a fresh bot every recorded input in order, up to the first that differs in its outputs.
+    """Give a fresh bot every recorded input in order, up to the first whose outputs differ.
 
     Args:
         recorded: The records of one session, in order.
-        versions: Those of the code that runs, by name, as the recorder is given them.
+        versions: The versions of the running code, by name, as given to the recorder.
 
     Raises:
-        BadInput: The records do not begin with the beginning of a session.
+        BadInput: The first record is not the beginning of a session.
     """
     rest = iter(recorded)
     begun = beginning(rest)
@@ -130,7 +130,7 @@ def replay(recorded: Iterable[Record], versions: dict[str, str]) -> ReplayResult
 
 
 def beginning(recorded: Iterator[Record]) -> SessionRecord:
-    """Return the beginning of a session, which is the first of its records.
+    """Return the beginning of a session, which is its first record.
 
     Raises:
         BadInput: It is not there.
@@ -167,7 +167,7 @@ class _Run:
 
 
 class _RecordedForecasts:
-    """Answers as the recorded forecaster did."""
+    """Gives the recorded forecaster's answers."""
 
     def __init__(self) -> None:
         self.answers: deque[records.Forecast] = deque()
@@ -204,7 +204,7 @@ def _others(recorded: dict[str, str], running: dict[str, str]) -> dict[str, tupl
 def _difference(
     number: int, taken: Input, now: int, expected: bytes, got: bytes
 ) -> ReplayDifference:
-    # As bytes, since values that are not the same may be equal: 1 and 1.0, a dict in another order.
+    # As bytes, since different values may compare equal: 1 and 1.0, a dict in another order.
     pairs = zip_longest(records.apart(expected), records.apart(got))
     place, (left, right) = next(
         (place, pair) for place, pair in enumerate(pairs, start=1) if pair[0] != pair[1]
@@ -240,7 +240,7 @@ def _text(data: bytes) -> str:
 
 
 def _shown(recorded: msgspec.Raw | None) -> str | None:
-    """Return one recorded output as text: its name and its fields."""
+    """Return one recorded output as text: its name and fields."""
     if recorded is None:
         return None
     output = msgspec.msgpack.decode(recorded)
