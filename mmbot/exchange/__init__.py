@@ -1,1 +1,1 @@
-"""A simulated exchange: Kalshi's API over a matching engine of its own, and a crowd that trades."""
+"""A simulated exchange: Kalshi's API on its own matching engine, with a crowd that trades."""

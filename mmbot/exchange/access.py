@@ -18,7 +18,7 @@ from mmbot.units import Milliseconds
 
 
 class PlainPublicKey(Protocol):
-    """A key that verifies the signature of a text as it is, as Ed25519 does."""
+    """A key that verifies the signature of a text directly, as Ed25519 does."""
 
     def verify(self, signature: bytes, data: bytes, /) -> None:
         """Raise `InvalidSignature` unless this is the text's signature."""
@@ -32,7 +32,7 @@ SIGNATURE_HEADER: Final = "kalshi-access-signature"
 
 
 class Tier(msgspec.Struct, frozen=True):
-    """What an API usage level allows, in tokens and tokens a second."""
+    """The limits of an API usage tier, in tokens and tokens a second."""
 
     read_rate: int
     read_capacity: int
@@ -130,7 +130,7 @@ class Gatekeeper:
         """Return the key that signed `timestamp + METHOD + path`, or refuse.
 
         `headers` has lower-case names. Source: the exchange's API documentation; RSA keys sign with
-        PSS and a salt as long as the digest, Ed25519 keys the same bytes plainly.
+        PSS and a salt as long as the digest, Ed25519 keys sign the same bytes directly.
         """
         key_id = headers.get(KEY_HEADER)
         timestamp = headers.get(TIMESTAMP_HEADER, "")

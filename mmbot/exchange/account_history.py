@@ -1,4 +1,4 @@
-"""What a member's reads return: orders, fills, positions and settlements, after a lag.
+"""The data that a member's reads return: orders, fills, positions and settlements, after a lag.
 
 The exchange's portfolio reads lag its matching by about a second. Facts wait here for `lag`
 milliseconds before reads return them; the public tape of trades does not wait.
@@ -85,7 +85,7 @@ class AccountHistory:
         return self._reported[account]
 
     def record(self, facts: Iterable[Fact]) -> None:
-        """Add what the engine has just done."""
+        """Add new facts of the engine."""
         for fact in facts:
             match fact:
                 case Traded():

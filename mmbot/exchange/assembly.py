@@ -1,7 +1,7 @@
 """Builds an exchange: calendar, counts, venue, crowd, pages, and one funded member.
 
-One that is to have a past begins with earlier weeks, which are listed one after another; whoever
-builds it has it catch up with `advance`.
+An exchange with a past begins with earlier weeks, which are listed one after another; the caller
+then lets it catch up with `advance`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from mmbot.underlying.simulated import LABEL
 from mmbot.underlying.underlying import Underlying
 from mmbot.units import Milliseconds, Money
 
-# How long before the calendar's start a day may be whose count is released after it, and how far
+# How long before the calendar's start a day can be whose count is released after it, and how far
 # synthetic counts go beyond the week.
 _LEAD: Final = dt.timedelta(days=14)
 _TAIL: Final = dt.timedelta(days=21)
@@ -61,7 +61,7 @@ def synthetic_counts(week: Week, seed: int, underlying: Underlying = TSA) -> Pub
 def real_counts(counts: Counts, week: Week, source: str, past_weeks: int = 0) -> PublishedCounts:
     """Return counts as they were published; raise `BadInput` if the week lacks a day.
 
-    So may none of the `past_weeks` before it.
+    The same goes for the `past_weeks` before it.
     """
     for each in weeks_until(week, past_weeks):
         missing = [day for day in each.days if day not in counts]
@@ -79,7 +79,7 @@ def real_counts(counts: Counts, week: Week, source: str, past_weeks: int = 0) ->
 
 
 def weeks_until(week: Week, past_weeks: int) -> list[Week]:
-    """Return so many weeks before `week`, and it itself, in order."""
+    """Return the `past_weeks` weeks before `week`, then `week` itself."""
     return [Week(week.sunday - dt.timedelta(weeks=back)) for back in range(past_weeks, -1, -1)]
 
 
@@ -95,7 +95,7 @@ def assemble(
     pace: Pace | None = None,
     past_weeks: int = 0,
 ) -> SimulatedExchange:
-    """Build the exchange as of its clock's start; without a pace nobody else trades.
+    """Build the exchange as of its clock's start; without a `pace` nobody else trades.
 
     The clock starts before the first of the `past_weeks` opens.
     """

@@ -1,4 +1,4 @@
-"""The exchange's own ledger, to check others' books against: of one member, and of all trades."""
+"""The exchange's own ledger, to check others against: one member's account, and all trades."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mmbot.units import Milliseconds, format_count, format_money, format_price
 
 
 def ledger_json(venue: SimulatedVenue, user_id: str, now: Milliseconds) -> Json:
-    """Return everything booked for a member's primary account, money as exact dollars."""
+    """Return everything booked for a member's primary account, money in exact dollars."""
     exchange = venue.exchange
     account = venue.account(user_id)
     exchange.history.catch_up(now)
@@ -51,7 +51,7 @@ def ledger_json(venue: SimulatedVenue, user_id: str, now: Milliseconds) -> Json:
 
 
 def tape_json(venue: SimulatedVenue) -> Json:
-    """Return every trade of every market in the order in which they happened."""
+    """Return every trade of every market, in order of time."""
     return {
         "trades": [
             {

@@ -40,7 +40,7 @@ def broadcast(
     facts: Iterable[Fact],
     now: Milliseconds,
 ) -> None:
-    """Queue the frames that `facts` mean for each session, tickers once at the end."""
+    """Queue the frames that follow from `facts` for each session, `ticker` messages last."""
     if not sessions:
         return
     for session in sessions:
@@ -138,7 +138,7 @@ def _owned(sessions: Iterable[StreamSession], account: Account) -> list[StreamSe
 def _subscribers(
     sessions: Iterable[StreamSession], channel: str, ticker: str | None = None
 ) -> Iterator[tuple[StreamSession, Subscription]]:
-    """Yield the subscriptions to a channel, and to a market where it is of one."""
+    """Yield the subscriptions to a channel, and to a market if `ticker` is given."""
     for session in sessions:
         # A copy: publishing ends the subscription of a consumer that is too slow.
         for subscription in tuple(session.subscriptions.values()):

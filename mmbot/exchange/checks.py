@@ -1,4 +1,4 @@
-"""Why an order may be refused, checked before anything is changed."""
+"""Checks that refuse an order before anything is changed."""
 
 from __future__ import annotations
 
@@ -77,9 +77,9 @@ def reducible(net: Count, request: NewOrder) -> Count:
 def preview(
     market: ExchangeMarket, order: ExchangeOrder, price: Price, count: Count
 ) -> list[tuple[Price, Count]]:
-    """Return the prices and counts that an order would trade at once.
+    """Return the prices and counts that an order would trade immediately.
 
-    Its own member's orders never trade with it, but a post-only order must not reach them either.
+    It never trades with its own member's orders, but a post-only order must not reach these either.
     """
     crossing: list[tuple[Price, Count]] = []
     for other in market.sides[opposite(order.side)].crossed_by(price):
@@ -101,7 +101,7 @@ def check_crossing(
     count: Count,
     time_in_force: TimeInForce,
 ) -> None:
-    """Refuse a post-only order that would trade, and a fill-or-kill one that would not wholly."""
+    """Refuse a post-only order that would trade, or a fill-or-kill one that would not fill."""
     if order.post_only and crossing:
         raise RequestRefused("invalid_order", "post only cross")
     if time_in_force == "fill_or_kill" and sum(c for _, c in crossing) < count:

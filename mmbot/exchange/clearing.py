@@ -1,4 +1,4 @@
-"""The matching engine's accounts: resting orders, collateral, and what a fill books."""
+"""The matching engine's accounts: resting orders, collateral, and the booking of fills."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mmbot.units import Count, Money, Price, value_of
 
 
 class ClearingHouse:
-    """Every account's resting orders by market, the collateral they hold, and the fees taken."""
+    """Every account's resting orders by market, the collateral they hold, and the fees earned."""
 
     def __init__(self) -> None:
         self.accounts: dict[tuple[str, int], Account] = {}
@@ -42,7 +42,7 @@ class ClearingHouse:
         self._resting[order.account, order.ticker][order.order_id] = order
 
     def discard(self, order: ExchangeOrder) -> None:
-        """Remove an order that rests no more, if it ever did."""
+        """Remove an order that no longer rests, if it ever did."""
         self._resting[order.account, order.ticker].pop(order.order_id, None)
 
     # Collateral
@@ -70,7 +70,7 @@ class ClearingHouse:
     ) -> None:
         """Refuse `count` of an order at `price` if its account cannot pay for it.
 
-        `crossing` is what of it would trade at once, and pay the taker's fee.
+        `crossing` is the part that would trade immediately and pay the taker's fee.
         """
         account, ticker = order.account, market.ticker
         orders = [

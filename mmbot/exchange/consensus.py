@@ -25,7 +25,7 @@ class Consensus(Protocol):
     def of(self, week: Week, days_published: int, hours: float) -> NormalDist:
         """Return the belief in the average of `week`, `hours` after the start.
 
-        Hours never go back from one call to the next.
+        `hours` never decreases from one call to the next.
         """
 
 
@@ -39,7 +39,7 @@ class MeanRevertingNoise:
         self._hours = 0.0
 
     def at(self, hours: float) -> float:
-        """Return the value at a time, which never goes back."""
+        """Return the value at a time, which must not decrease between calls."""
         kept = math.exp(-max(hours - self._hours, 0.0) / self._memory_hours)
         self._value = kept * self._value + math.sqrt(1 - kept * kept) * self._rng.gauss(0, 1)
         self._hours = max(hours, self._hours)
@@ -70,10 +70,10 @@ class NoisyOutcome:
 class PosteriorConsensus:
     """The posterior of a week's average given its published days.
 
-    The logarithm of each count is its expectation plus a deviation that the days of a week share
-    plus one of its own, both normal with standard deviation s. After n published days that deviate
-    by d_1 ... d_n the others are expected (d_1 + ... + d_n) / (n + 1) higher, and the variance of
-    the shared deviation is s^2 / (n + 1) (conjugate normal updating).
+    The logarithm of each count is its expectation plus a deviation shared by the days of a week
+    plus one of its own, both normal with standard deviation s. After n published days with
+    deviations d_1 ... d_n the other days are expected (d_1 + ... + d_n) / (n + 1) higher, and the
+    variance of the shared deviation is s^2 / (n + 1) (conjugate normal updating).
     """
 
     def __init__(

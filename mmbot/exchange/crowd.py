@@ -1,20 +1,21 @@
 """The crowd: market makers around a consensus, uninformed takers, and informed takers.
 
-They trade through accounts of their own on the matching engine, and share a consensus on the week's
+They trade through their own accounts on the matching engine, and share a consensus on the week's
 average that sharpens with every published day. Arrivals are Poisson in calendar time.
 
-What a maker earns or loses against them rests on these assumptions:
+What a maker earns or loses against them depends on these assumptions:
 
-* Uninformed takers buy and sell alike and pay the spread; one in seven sweeps several levels. Their
-  arrival rate does not depend on the hour, so that hours without quotes cost a maker its share.
-* Makers quote the consensus plus a deviation and a spread of their own, day and night. They keep
-  quoting through a release, and each learns of it between one and twelve minutes later.
+* Uninformed takers are equally likely to buy and to sell, and pay the spread; one in seven sweeps
+several levels. Their arrival rate does not depend on the hour, so hours without quotes cost a
+maker its share.
+* Makers quote around the consensus plus their own deviation, with their own spread, day and night.
+They keep quoting through a release, and each learns of it one to twelve minutes later.
 * Informed takers come with each count. Three read it within half a minute, before a cached copy of
-  the page would show it; fourteen more come over the next minutes, six on average. Each knows the
-  consensus with the new count in it, not the outcome, and takes what rests in any market at an
-  edge of at least two cents, which is little more than the fee: 50 to 400 contracts a market.
-  They take from every maker alike.
-* Nobody knows anything between releases that the consensus does not.
+the page would show it; fourteen more follow after six minutes on average. Each knows the
+consensus including the new count, not the outcome, and takes what rests in any market at an edge
+of at least two cents, which is little more than the fee: 50 to 400 contracts a market. They take
+from all makers alike.
+* Between releases nobody knows more than the consensus.
 """
 
 from __future__ import annotations
@@ -71,14 +72,14 @@ _LEAST_EDGE: Final = 0.02
 
 
 class Pace(msgspec.Struct, frozen=True):
-    """How busy the crowd is, in actions per calendar hour."""
+    """The crowd's activity, in actions per calendar hour."""
 
     takers: float = 16.0
     refreshes: float = 12.0
 
 
 class Maker:
-    """One market maker: its account, half spread and size, and the days it knows of each event."""
+    """One market maker: its account, half spread, size, and the days it knows of each event."""
 
     def __init__(self, account: Account, half_spread: float, size: Count) -> None:
         self.account = account
@@ -176,7 +177,7 @@ class Crowd:
         return (now - self._start) * self._hours_per_ms
 
     def _belief(self, event: ExchangeEvent, days_published: int, now: Milliseconds) -> NormalDist:
-        """Return the common belief in the week's average with so many days published."""
+        """Return the common belief in the week's average at a number of days published."""
         return self._consensus.of(event.week, days_published, self._hours(now))
 
     def _fair_value(
@@ -235,7 +236,7 @@ class Crowd:
 
     def _quotes(self, maker: Maker, fair: float) -> dict[tuple[Side, Price], Count]:
         half = maker.half_spread * (0.35 + 2.6 * fair * (1 - fair))
-        # The outermost cent is left to the penny bids below.
+        # The outermost cent on each side is left to the penny bids below.
         bid = min(floor_price(fair - half) // ONE_CENT * ONE_CENT, _HIGHEST - ONE_CENT)
         ask = max(-(-ceil_price(fair + half) // ONE_CENT) * ONE_CENT, 2 * ONE_CENT)
         desired: dict[tuple[Side, Price], Count] = {}
@@ -249,7 +250,7 @@ class Crowd:
             if ask + step <= _HIGHEST:
                 desired["ask", Price(ask + step)] = count
         if maker is self._makers[-1]:
-            # A cent is always bid for either leg.
+            # A cent is always bid for YES and for NO.
             desired.setdefault(("bid", ONE_CENT), _PENNY_BID)
             desired.setdefault(("ask", _HIGHEST), _PENNY_BID)
         return desired
@@ -285,7 +286,7 @@ class Crowd:
     def _hit(
         self, market: ExchangeMarket, side: Side, patience: Price, count: Count, now: Milliseconds
     ) -> None:
-        """Take from the other side, down to `patience` beyond its best price."""
+        """Take from the other side, up to `patience` beyond its best price."""
         best = market.best_ask if side == "bid" else market.best_bid
         if best is None:
             return
@@ -300,7 +301,7 @@ class Crowd:
         self._place(self._rng.choice(self._takers), request, now)
 
     def _whole(self, contracts: float) -> Count:
-        """Round to whole contracts, but for one in ten that trades a fraction."""
+        """Round to whole contracts, except for one in ten, which trades a fraction."""
         if self._rng.random() < 0.1:
             return Count(max(round(contracts * ONE_CONTRACT), 1))
         return Count(max(round(contracts), 1) * ONE_CONTRACT)
@@ -316,7 +317,7 @@ class Crowd:
         """Yield the events that have active markets, with these."""
         for event in self._exchange.events.values():
             markets = self._exchange.markets_of(event)
-            # Past weeks would be looked through with every action.
+            # Past weeks are skipped early, as this runs with every action.
             if markets[0].settled_ms is not None:
                 continue
             active = [m for m in markets if m.status == "active"]

@@ -56,13 +56,13 @@ _MOST_TRANSFERS: Final = 10_000
 class SimulatedExchangeSettings(msgspec.Struct, frozen=True):
     """How this exchange behaves; times are wall times.
 
-    An event opens on its week's Monday, or `weeks_ahead` of that. Orders placed within
-    `cancel_all_reach_ms` of a member's cancel-all are cancelled as well: the exchange reserves that
-    right for a minute.
+    An event opens on its week's Monday, or `weeks_ahead` weeks earlier. Orders placed within
+    `cancel_all_reach_ms` after a member's cancel-all are cancelled as well: the exchange reserves
+    that right for a minute.
 
-    What is older than `live_for` is served by the historical tier, and for as long as
-    `tiers_overlap` by both tiers; where that is negative, for a moment by neither. Both are times
-    of the calendar. Candles are served if `candles` is set.
+    What is older than `live_for` is served by the historical tier, and for `tiers_overlap` by both
+    tiers; if that is negative, by neither for that time. Both are in calendar time. Candles are
+    served if `candles` is set.
     """
 
     underlying: Underlying = TSA
@@ -118,7 +118,7 @@ class Transfer(msgspec.Struct, frozen=True):
 
 
 class ExchangeState:
-    """Everything the REST handlers and the stream read and change."""
+    """Everything that the REST handlers and the stream read and change."""
 
     def __init__(
         self, settings: SimulatedExchangeSettings, clock: CalendarClock, rng: random.Random
@@ -156,7 +156,7 @@ class ExchangeState:
         return account
 
     def set_tier(self, user_id: str, tier: str) -> None:
-        """Put a member on an API usage level, with full buckets."""
+        """Put a member on an API usage tier, with full buckets."""
         self.tiers[user_id] = tier
         self.buckets[user_id] = RateBuckets(TIERS[tier])
 
@@ -223,7 +223,7 @@ class ExchangeState:
         return [self.engine.markets[ticker] for ticker in event.tickers]
 
     def market(self, ticker: str, exchange_index: int | None = None) -> ExchangeMarket:
-        """Return a market, if it is on the shard asked for; `None` and -1 find it anywhere."""
+        """Return a market if it is on the requested shard; `None` and -1 mean any."""
         market = self.engine.markets.get(ticker)
         if market is None or exchange_index not in (None, -1, market.terms.exchange_index):
             raise RequestRefused("not_found", "market not found")
@@ -232,11 +232,11 @@ class ExchangeState:
     # Tiers
 
     def cutoff(self, now: Milliseconds) -> Milliseconds:
-        """Return the wall time before which markets were settled that are no longer live."""
+        """Return the wall time before which settled markets are no longer live."""
         return self.clock.wall_time(self.clock.at(now) - self.settings.live_for)
 
     def archived_until(self, now: Milliseconds) -> Milliseconds:
-        """Return the wall time before which the historical tier has trades and settled markets."""
+        """Return the wall time up to which the historical tier has trades and settled markets."""
         settings = self.settings
         return self.clock.wall_time(self.clock.at(now) - settings.live_for + settings.tiers_overlap)
 

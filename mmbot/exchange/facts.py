@@ -1,4 +1,4 @@
-"""What the matching engine has done, as values in the order in which it happened."""
+"""The facts: what the matching engine has done, as values in order of time."""
 
 from __future__ import annotations
 

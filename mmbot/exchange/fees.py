@@ -1,7 +1,7 @@
-"""What a trade costs: the exchange's fee schedules, exact in integers.
+"""The exchange's fee schedules, exact in integers.
 
-A maker's rate of the kinds that are not public is made up: they are here to be met, not reckoned
-with.
+The maker rates of kinds that are not public are made up: a bot must meet such kinds, not compute
+with them.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class FeeSchedule(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> FeeSchedule:
-        """Read `KIND` or `KIND:MULTIPLIER`; raise `ValueError`, with a sentence, for another."""
+        """Read `KIND` or `KIND:MULTIPLIER`; raise `ValueError`, with a sentence, otherwise."""
         kind, _, multiplier = text.partition(":")
         if kind not in _MAKER_RATES:
             raise ValueError(f"{kind!r} is no kind of fee; known are {', '.join(_MAKER_RATES)}")
@@ -73,7 +73,7 @@ class FeeSchedule(msgspec.Struct, frozen=True):
 def rounded_fee(raw: int) -> Money:
     """Round a fee in 1e-18 dollar up to the next $0.0001.
 
-    An order is charged the rounded sum of its fills less what it has paid: the excess of rounding
-    each fill up is rebated, so that many small fills cost what one large one does.
+    An order is charged the rounded sum of its fills less what it has paid: the excess from rounding
+    up each fill is rebated, so many small fills cost the same as one large one.
     """
     return Money(-(-raw // _RAW_PER_FEE_STEP) * _FEE_STEP)

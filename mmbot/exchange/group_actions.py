@@ -12,7 +12,7 @@ from mmbot.units import Count, Milliseconds
 def create_group(
     engine: MatchingEngine, account: Account, limit: Count, now: Milliseconds
 ) -> FillLimitGroup:
-    """Open an order group."""
+    """Create an order group."""
     group = engine.groups.create(engine.new_id(), account, limit)
     engine.facts.append(GroupUpdated(account, group.group_id, "created", limit, now))
     return group
@@ -28,7 +28,7 @@ def limit_group(
 
 
 def reset_group(engine: MatchingEngine, group: FillLimitGroup, now: Milliseconds) -> None:
-    """Zero a group's counter and let it take orders again."""
+    """Zero a group's counter and let it accept orders again."""
     group.reset()
     engine.facts.append(GroupUpdated(group.account, group.group_id, "reset", None, now))
 

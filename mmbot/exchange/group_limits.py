@@ -1,4 +1,4 @@
-"""Order groups: all orders of a group are cancelled when too much of it trades in 15 seconds."""
+"""Order groups: all of a group's orders are cancelled if too much of it trades in 15 seconds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOST_GROUPS: Final = 100_000
 
 
 class FillLimitGroup:
-    """One group: its limit, its recent matches, and whether it blocks new orders."""
+    """One group: its limit, recent matches, and whether it blocks new orders."""
 
     def __init__(self, group_id: str, account: Account, limit: Count) -> None:
         self.group_id = group_id
@@ -32,7 +32,7 @@ class FillLimitGroup:
         return sum(c for _, c in self._matched) >= self.limit
 
     def reset(self) -> None:
-        """Zero the counter and take orders again."""
+        """Zero the counter and accept orders again."""
         self._matched.clear()
         self.triggered = False
 

@@ -26,7 +26,7 @@ MarketStatus: TypeAlias = Literal[
 
 
 class MarketTerms(msgspec.Struct, frozen=True):
-    """What is traded, with the title of YES and its rule; all times are wall times."""
+    """The terms of a market, with the title of YES and its rule; all times are wall times."""
 
     ticker: str
     market_id: str
@@ -43,7 +43,7 @@ class MarketTerms(msgspec.Struct, frozen=True):
 
 
 class BookSide:
-    """One side of a book: orders by price, first come first served at each price."""
+    """One side of a book: orders by price, first in first out at each price."""
 
     def __init__(self, side: Side) -> None:
         self.side: Side = side
@@ -60,7 +60,7 @@ class BookSide:
 
     @property
     def best_count(self) -> Count:
-        """How many contracts rest at the best price."""
+        """The contracts that rest at the best price."""
         best = self.best
         return Count(0) if best is None else self.totals[best]
 
@@ -77,7 +77,7 @@ class BookSide:
             self.totals[price] = Count(self.totals[price] + order.remaining)
 
     def reduce(self, order: ExchangeOrder, by: Count) -> None:
-        """Take `by` off the order; one with nothing left leaves the queue."""
+        """Reduce an order by `by`; one with nothing left leaves the queue."""
         price = order.price
         order.remaining = Count(order.remaining - by)
         self.totals[price] = Count(self.totals[price] - by)
@@ -97,7 +97,7 @@ class BookSide:
         return limit <= price if self.side == "bid" else limit >= price
 
     def crossed_by(self, limit: Price) -> Iterator[ExchangeOrder]:
-        """Yield the orders that an incoming one limited to `limit` meets, in turn."""
+        """Yield the orders that an incoming one limited to `limit` meets, in order."""
         best = self.best
         if best is None or not self.reaches(limit, best):
             return
@@ -107,7 +107,7 @@ class BookSide:
             yield from self.levels[price].values()
 
     def queue_ahead(self, order: ExchangeOrder) -> Count:
-        """Return how many contracts trade before `order` does."""
+        """Return how many contracts are ahead of `order`."""
         ahead = 0
         for price in self.prices():
             if price == order.price:
@@ -147,7 +147,7 @@ class ExchangeMarket:
         self.turnover = Money(0)
         self.open_interest = Count(0)
         self.result = ""
-        # What YES pays if the market is to be paid a fraction, the result being `scalar`.
+        # What YES pays if the result is `scalar`, a fraction of a dollar.
         self.scalar_value: Price | None = None
         self.expiration_value = ""
         self.determined_ms: Milliseconds | None = None
@@ -155,16 +155,16 @@ class ExchangeMarket:
 
     @property
     def best_bid(self) -> Price | None:
-        """The highest price a buyer of YES offers."""
+        """The highest bid for YES."""
         return self.sides["bid"].best
 
     @property
     def best_ask(self) -> Price | None:
-        """The lowest price a seller of YES asks."""
+        """The lowest ask for YES."""
         return self.sides["ask"].best
 
     def refuse_crossing(self, order: ExchangeOrder, price: Price) -> None:
-        """Refuse an order that would trade at `price` outside this book; here there is none."""
+        """Refuse an order that would trade outside this book; here none does."""
 
     @property
     def yes_value(self) -> Price:

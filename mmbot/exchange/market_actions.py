@@ -20,7 +20,7 @@ def announce(
 
 
 def halt(engine: MatchingEngine, orders: Iterable[ExchangeOrder], now: Milliseconds) -> None:
-    """Cancel the orders that are to be cancelled on a pause."""
+    """Cancel the orders that have `cancel_on_pause` set."""
     for order in list(orders):
         if order.cancel_on_pause:
             engine.withdraw(order, now, "HaltCancel")

@@ -1,8 +1,8 @@
-"""Price-time matching, exact in integers, with its own clearing.
+"""Price-time priority matching, exact in integers, with its own clearing.
 
-The engine knows markets, accounts and orders, and nothing of the wire. Every method takes the
-wall time. What it does is appended to `facts`, which the owner drains; what it refuses is raised
-as `RequestRefused`. A refused order changes nothing.
+The engine knows markets, accounts and orders, but nothing of the wire. Every method takes the wall
+time. What it does is appended to `facts`, which the owner drains; refusals are raised as
+`RequestRefused`. A refused order changes nothing.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class MatchingEngine:
         return str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
 
     def new_secret(self) -> bytes:
-        """Draw the seed of a private key, which is worthless outside a simulation."""
+        """Draw the seed of a private key, for simulations only."""
         return self._rng.randbytes(32)
 
     # Accounts and markets
@@ -89,7 +89,7 @@ class MatchingEngine:
     # Orders
 
     def place(self, account: Account, request: NewOrder, now: Milliseconds) -> ExchangeOrder:
-        """Match an order and rest what is left of it, or raise `RequestRefused`."""
+        """Match an order and rest the remainder, or raise `RequestRefused`."""
         self._client_ids.check(account, request.client_order_id)
         market = self._tradable(request.ticker, now)
         check_new_order(market, request, now)
@@ -113,7 +113,7 @@ class MatchingEngine:
         return left
 
     def decrease(self, order: ExchangeOrder, to: Count, now: Milliseconds) -> None:
-        """Shrink an order to `to` remaining; it keeps its place in the queue."""
+        """Decrease an order to `to` remaining; it keeps its queue position."""
         market = self._tradable(order.ticker, now)
         if to >= order.remaining or to < 0:
             raise RequestRefused("AMEND_ORDER_NO_OP", "order would not be decreased")
@@ -126,7 +126,7 @@ class MatchingEngine:
         self.clearing.reserve(market, order.account)
 
     def amend(self, order: ExchangeOrder, change: OrderAmendment, now: Milliseconds) -> None:
-        """Change price, size or expiry; only smaller or longer-lived orders keep their place."""
+        """Change price, size or expiry; a new price or a larger size loses the queue position."""
         market = self._tradable(order.ticker, now)
         remaining = Count(change.total - order.filled)
         renamed = change.client_order_id != order.client_order_id
@@ -153,7 +153,7 @@ class MatchingEngine:
         self.clearing.reserve(market, order.account)
 
     def queue_ahead(self, order: ExchangeOrder) -> Count:
-        """Return how many contracts trade before a resting order does."""
+        """Return how many contracts are ahead of a resting order."""
         return self.markets[order.ticker].sides[order.side].queue_ahead(order)
 
     # Time
@@ -217,7 +217,7 @@ class MatchingEngine:
         count: Count,
         time_in_force: TimeInForce = "good_till_canceled",
     ) -> None:
-        """Refuse an order that may not trade at once, or that its account cannot pay for."""
+        """Refuse an order that crosses where it must not, or that its account cannot pay for."""
         market.refuse_crossing(order, price)
         crossing = preview(market, order, price, count)
         check_crossing(order, crossing, count, time_in_force)
@@ -289,7 +289,7 @@ class MatchingEngine:
         self._book_changed(market, order, Count(-by), now)
 
     def withdraw(self, order: ExchangeOrder, now: Milliseconds, reason: Reason) -> None:
-        """Take a resting order out of its book, whatever state the exchange is in."""
+        """Remove a resting order from its book, whatever state the exchange is in."""
         market = self.markets[order.ticker]
         self._shrink(market, order, order.remaining, now)
         self._end(order, "canceled", reason, now)
@@ -317,9 +317,9 @@ class MatchingEngine:
         now: Milliseconds,
         resting: Reason | None,
     ) -> None:
-        """Rest what matching has left of an order, or end the order.
+        """Rest the remainder of an order after matching, or end the order.
 
-        `resting` is the reason to report for an order that rests; with `None` it may not rest.
+        `resting` is the reason to report if the order rests; with `None` it must not rest.
         """
         if order.status != "resting":
             return

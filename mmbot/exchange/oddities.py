@@ -1,6 +1,6 @@
-"""What real lists and streams hold beside what a client trades, and what it may be unable to read.
+"""Odd rows in lists and messages: foreign ones, and ones that a client may be unable to read.
 
-Rows are JSON as they are sent. Those of orders and positions belong to every member that asks.
+Rows are JSON as sent. Those of orders and positions are returned to every member.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ Json: TypeAlias = dict[str, Any]
 
 
 class Oddities:
-    """Additional rows of lists, and changes of the rows that are rendered.
+    """Additional rows of lists, and changes to rendered rows.
 
     Attributes:
-        orders: Rows beside a member's resting orders.
-        positions: Rows beside a member's positions.
-        events: Rows beside the series' events.
-        changes: By the ticker of an event or market, the keys that its row has otherwise.
-        changed_at: By the same ticker, since when it has.
+        orders: Additional rows of resting orders.
+        positions: Additional rows of positions.
+        events: Additional rows of events.
+        changes: By the ticker of an event or market, the changed keys of its row.
+        changed_at: By the same ticker, since when they are changed.
     """
 
     def __init__(self) -> None:
@@ -31,5 +31,5 @@ class Oddities:
         self.changed_at: dict[str, Milliseconds] = {}
 
     def changed(self, ticker: str, row: Json) -> Json:
-        """Return the row of an event or market with the changes that it is to have."""
+        """Return the row of an event or market with its changes."""
         return row | self.changes.get(ticker, {})

@@ -1,4 +1,4 @@
-"""Orders as the matching engine keeps them, the requests for them, and refusals."""
+"""The matching engine's orders, the requests for them, and refusals."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MOST_CLIENT_IDS: Final = 1_000_000
 
 
 class RequestRefused(Exception):
-    """The exchange refuses a request: its error code, details, and status if not the code's own."""
+    """A refusal: its error code, details, and the status if not the code's usual one."""
 
     def __init__(self, code: str, details: str = "", *, status: int | None = None) -> None:
         super().__init__(code, details)
@@ -39,7 +39,7 @@ class RequestRefused(Exception):
 
 
 class NewOrder(msgspec.Struct, frozen=True):
-    """A new order as requested; prices are the YES leg's, `expires_ms` is wall time."""
+    """A request for a new order; prices are YES prices, `expires_ms` is wall time."""
 
     ticker: str
     side: Side
@@ -56,9 +56,9 @@ class NewOrder(msgspec.Struct, frozen=True):
 
 
 class OrderAmendment(msgspec.Struct, frozen=True):
-    """A change of a resting order as requested; `total` includes what is filled already.
+    """A request to change a resting order; `total` includes the contracts already filled.
 
-    `expires_ms` of `None` removes the expiry; leave it at the order's own to keep it.
+    `expires_ms` of `None` removes the expiry; the order's own value keeps it.
     """
 
     price: Price
@@ -111,13 +111,13 @@ class ExchangeOrder:
         self.group_id = request.group_id
         self.status: ExchangeOrderStatus = "resting"
         self.created_ms = self.updated_ms = now
-        # Indexed by is_taker: an order pays for what it took and for what others took from it.
+        # Indexed by is_taker: an order may fill as taker and as maker.
         self.fill_cost = [Money(0), Money(0)]
         self.fees = [Money(0), Money(0)]
         self.raw_fees = [0, 0]
 
     def snapshot(self) -> ExchangeOrder:
-        """Return a copy that later changes do not touch."""
+        """Return a copy that later changes do not affect."""
         twin = ExchangeOrder.__new__(ExchangeOrder)
         for name in self.__slots__:
             setattr(twin, name, getattr(self, name))

@@ -1,6 +1,6 @@
-"""What every book's top and open interest were, and candles of any period made from it.
+"""The history of every book's top and open interest, and candles of any period from it.
 
-A change of a top is kept as four integers, so that months of many markets fit into memory.
+A change of the top is kept as four integers, so that months of many markets fit into memory.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from mmbot.exchange.facts import BookLevelChanged, Fact, Traded
 from mmbot.exchange.market import ExchangeMarket
 from mmbot.units import ONE_DOLLAR, Count, Milliseconds, Price
 
-# In one market; from then on no more changes are kept.
+# The most changes that are kept of one market.
 _MOST_CHANGES: Final = 2_000_000
 
 
 class Ohlc(NamedTuple):
-    """The first, least, greatest and last of some prices."""
+    """Open, low, high and close of some prices."""
 
     open: Price
     low: Price
@@ -39,11 +39,11 @@ class ExchangeCandle(msgspec.Struct, frozen=True):
     """One period of one market; without trades it has no prices.
 
     Attributes:
-        end_ms: The first instant that does not belong to it.
-        bid: The best bid, 0 where there was none.
-        ask: The best ask, a dollar where there was none.
+        end_ms: The end of the period, exclusive.
+        bid: The best bid, 0 if there was none.
+        ask: The best ask, a dollar if there was none.
         price: The prices of the trades.
-        value: The sum of count times price of the trades.
+        value: The sum of count times price over the trades.
         previous: The price of the last trade before.
     """
 
@@ -58,7 +58,7 @@ class ExchangeCandle(msgspec.Struct, frozen=True):
 
 
 class _Tops:
-    """One market's changes: when, and what its best bid, best ask and open interest were then."""
+    """One market's changes: the times, with best bid, best ask and open interest from then on."""
 
     def __init__(self) -> None:
         self.at = array("q")
@@ -67,7 +67,7 @@ class _Tops:
         self.open_interest = array("q")
 
     def add(self, at: Milliseconds, bid: Price, ask: Price, open_interest: Count) -> None:
-        """Add a change; nothing if there is none."""
+        """Add a change, unless nothing has changed."""
         last = len(self.at) - 1
         if last >= _MOST_CHANGES or (
             last >= 0
@@ -88,7 +88,7 @@ class QuoteHistory:
         self._tops: defaultdict[str, _Tops] = defaultdict(_Tops)
 
     def record(self, facts: Iterable[Fact], markets: Mapping[str, ExchangeMarket]) -> None:
-        """Look at the books that the facts have changed."""
+        """Record the books that the facts have changed."""
         changed = {f.ticker: f.at for f in facts if isinstance(f, BookLevelChanged | Traded)}
         for ticker, at in changed.items():
             market = markets[ticker]
@@ -103,9 +103,9 @@ class QuoteHistory:
         last_end: Milliseconds,
         period: Milliseconds,
     ) -> list[ExchangeCandle]:
-        """Return the candles whose end lies from `first_end` to `last_end`, both included.
+        """Return the candles that end from `first_end` to `last_end`, both inclusive.
 
-        Periods in which nothing changed are left out. `trades` are all of the market's, in order.
+        Periods without a change are left out. `trades` are all of the market's, in order.
         """
         tops = self._tops.get(ticker, _Tops())
         start = -(-first_end // period) * period - period
@@ -136,7 +136,7 @@ def _candle(
     next_j: int,
     end: Milliseconds,
 ) -> ExchangeCandle:
-    # It begins with what was there before: at first, nothing.
+    # A candle begins with the quotes before it; the first one with an empty book.
     bids = [Price(tops.bid[i - 1] if i else 0), *map(Price, tops.bid[i:next_i])]
     asks = [Price(tops.ask[i - 1] if i else ONE_DOLLAR), *map(Price, tops.ask[i:next_i])]
     within = trades[j:next_j]

@@ -33,7 +33,7 @@ _NOTICE = "Simulated market."
 
 
 def rfc3339(milliseconds: Milliseconds) -> str:
-    """Write an instant as the exchange does."""
+    """Return a time in the exchange's format."""
     seconds, fraction = divmod(milliseconds, 1000)
     return f"{_to_the_second(seconds)}{f'.{fraction:03d}' if fraction else ''}Z"
 
@@ -120,7 +120,7 @@ def event_json(exchange: ExchangeState, event: ExchangeEvent) -> Json:
 
 
 def price_ranges(market: ExchangeMarket) -> list[Json]:
-    """Return the bands of prices at which a market takes orders."""
+    """Return the price bands in which a market accepts orders."""
     return [
         {
             "start": format_price(band.start),
@@ -294,7 +294,7 @@ def trade_json(trade: Traded) -> Json:
 
 
 def live_candle_json(candle: ExchangeCandle) -> Json:
-    """Return a candle of the live tier; what is not known of its trades is null."""
+    """Return a candle of the live tier; without trades its prices are null."""
     prices = _candle_prices(candle)
     return {
         "end_period_ts": candle.end_ms // 1000,
@@ -326,7 +326,7 @@ def _ohlc(prices: Ohlc) -> Json:
 def _candle_prices(candle: ExchangeCandle) -> Json:
     known: Json = dict.fromkeys(("open", "low", "high", "close", "mean", "previous"))
     if candle.price is not None:
-        # A price unit is a hundred of money's.
+        # A price unit is a hundred units of money.
         mean = Money(candle.value * 100 // candle.volume)
         known |= _ohlc(candle.price) | {"mean": format_money(mean)}
     if candle.previous is not None:

@@ -52,7 +52,7 @@ class Connection:
 
 
 class Server:
-    """Serves one site on loopback; `rest_url` and the others are known once it has started."""
+    """Serves one exchange on loopback; its URLs are known once it has started."""
 
     def __init__(self, site: SimulatedExchange, *, heartbeat_s: float = _HEARTBEAT_S) -> None:
         self._site = site

@@ -1,7 +1,7 @@
 """One WebSocket connection: its commands, its subscriptions, and its outgoing frames.
 
-Sans I/O: the shell passes in the text that arrives and drains `outbox`. A subscription whose frames
-pile up beyond the outbox's bound is ended with code 25, as that of a consumer that is too slow.
+Sans I/O: the shell passes in the text that arrives and drains `outbox`. If the outbox is full, the
+subscription is ended with code 25, as the consumer is too slow.
 """
 
 from __future__ import annotations
@@ -323,7 +323,7 @@ class StreamSession:
         self._send(frame)
 
     def set_time(self, now: Milliseconds) -> None:
-        """Set the time of sending of the next frames."""
+        """Set the sending time of the next frames."""
         self._now = now
 
     def end(self, subscription: Subscription, code: int) -> None:

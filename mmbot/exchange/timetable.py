@@ -39,7 +39,7 @@ def releases(
         last: The last day.
         rng: Draws their times.
         underlying: What is released.
-        draw: Draws a time after midnight; as is usual unless given.
+        draw: Draws a time after midnight; by default, the underlying's usual one.
     """
     draw = draw or underlying.simulated.release_time
     by_date: dict[dt.date, list[dt.date]] = {}

@@ -1,8 +1,8 @@
 """The simulated exchange as a whole, sans I/O: bytes and wall times in, bytes and times out.
 
-`handle` answers a REST call, `open_session` opens a WebSocket session, `advance` performs whatever
-is due by a time, and `next_event_at` returns when it is to be called next. The methods under
-"Operator" are what the real exchange's staff do, and its failures.
+`handle` answers a REST call, `open_session` opens a WebSocket session, `advance` does whatever is
+due by a time, and `next_event_at` returns when to call it next. The methods under "Operator" are
+what the real exchange's staff do, and its failures.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _MOST_SESSIONS: Final = 10
 
 
 class Participants(Protocol):
-    """The crowd as the venue drives it: it acts when due, and is notified of events and counts."""
+    """The crowd, driven by the venue: it acts when due, and is notified of events and counts."""
 
     def next_at(self) -> Milliseconds | None:
         """Return the wall time of its next action."""
@@ -67,7 +67,7 @@ class Participants(Protocol):
 
 
 class SimulatedVenue:
-    """One exchange over a few weeks of the calendar."""
+    """One exchange over a few calendar weeks."""
 
     def __init__(
         self,
@@ -281,7 +281,7 @@ class SimulatedVenue:
         self.publish(now)
 
     def pay_fraction(self, ticker: str, value: Price, now: Milliseconds) -> None:
-        """Have a market that is not paid yet pay a fraction of a dollar, whatever was measured."""
+        """Have a market pay a fraction of a dollar, unless it is paid out already."""
         market = self.exchange.market(ticker)
         if market.settled_ms is not None:
             return
@@ -290,14 +290,14 @@ class SimulatedVenue:
             self.amend_market(ticker, "scalar", now)
 
     def change_row(self, ticker: str, changes: Json, now: Milliseconds) -> None:
-        """Have the listing say otherwise of an event or market, and announce it; `{}` ends that."""
+        """Change the listed row of an event or market, and announce it; `{}` undoes that."""
         self.exchange.oddities.changes[ticker] = changes
         self.exchange.oddities.changed_at[ticker] = now
         event = self.exchange.events.get(ticker) or self.exchange.events[ticker.rpartition("-")[0]]
         broadcast_event(self.exchange, event, self.sessions, now)
 
     def send_row(self, user_id: str, channel: str, kind: str, row: Json, now: Milliseconds) -> None:
-        """Send a member a message of its own account, whatever it holds."""
+        """Send a member a message of any content about its own account."""
         for session in self.sessions:
             if session.credential.user_id != user_id:
                 continue

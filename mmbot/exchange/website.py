@@ -24,7 +24,7 @@ _LIBRARY_AGENT: Final = re.compile(
 )
 
 
-# An archived year, or `None`, and the counts that are published there.
+# An archived year or `None`, and the counts on its page.
 _Page: TypeAlias = tuple[int | None, tuple[tuple[dt.date, int], ...]]
 
 
@@ -62,11 +62,11 @@ class Website:
         return self._page(served[path], at, now, headers)
 
     def serves(self, path: str) -> bool:
-        """Return whether a path is of this site, whether or not there is such a page."""
+        """Return whether a path belongs to this site, even if there is no such page."""
         return path.startswith(self._pages.path(None))
 
     def _served(self, at: dt.datetime) -> dict[str, int | None]:
-        """Return the pages that there are: the current one, and of archived years theirs."""
+        """Return the existing pages: the current one, and those of archived years."""
         pages = self._pages
         served: dict[str, int | None] = {pages.path(None): None}
         if pages.by_year:
@@ -109,7 +109,7 @@ class Website:
     def _rendered(
         self, year: int | None, shown: tuple[tuple[dt.date, int], ...]
     ) -> tuple[bytes, str]:
-        """Return a page and its ETag; a page is rendered anew only when it changes."""
+        """Return a page and its ETag; it is rendered again only if it has changed."""
         page = (year, shown)
         last = self._last.get(year)
         if last is None or last[0] != page:

@@ -76,7 +76,7 @@ def list_keys(call: RestCall) -> Reply:
 
 
 class GeneratedKey(msgspec.Struct, frozen=True):
-    """The body that asks the exchange for a key pair."""
+    """The body that requests a key pair from the exchange."""
 
     name: str
     key_type: str = "rsa"

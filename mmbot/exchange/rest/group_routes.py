@@ -33,7 +33,7 @@ class GroupLimit(msgspec.Struct, frozen=True):
 
 
 def create(call: RestCall) -> Reply:
-    """Open an order group."""
+    """Create an order group."""
     body = call.decode(GroupLimit)
     account = call.account(body.subaccount)
     shard = call.exchange.settings.exchange_index
@@ -78,7 +78,7 @@ def trigger(call: RestCall) -> Reply:
 
 
 def reset(call: RestCall) -> Reply:
-    """Zero a group's counter and let it take orders again."""
+    """Zero a group's counter and let it accept orders again."""
     reset_group(call.exchange.engine, _group(call), call.now)
     return Reply(200, {})
 

@@ -21,7 +21,7 @@ from mmbot.units import Count
 
 _PERIODS: Final = (1, 60, 1440)
 _MINUTE_MS: Final = 60_000
-# In one answer, over all its markets.
+# The most candles in one answer, over all its markets.
 _MOST_CANDLES: Final = 10_000
 _MOST_MARKETS: Final = 100
 
@@ -40,7 +40,7 @@ def historical_trades(call: RestCall) -> Reply:
 
 
 def historical_markets(call: RestCall) -> Reply:
-    """List archived markets by at most one of the filters."""
+    """List archived markets; at most one of the filters may be given."""
     exchange = call.exchange
     tickers, event, series = (
         call.listed("tickers"),
@@ -89,7 +89,7 @@ def _live(call: RestCall, ticker: str) -> ExchangeMarket:
 
 
 def historical_candles(call: RestCall) -> Reply:
-    """Return an archived market's candles, in the shape of that tier."""
+    """Return an archived market's candles, in the historical tier's format."""
     market, (start, end, period) = _archived(call), _range(call)
     found = _within_bounds(_candles(call, market, start, end, period))
     bodies = [historical_candle_json(each) for each in found]
@@ -120,14 +120,14 @@ def many_candles(call: RestCall) -> Reply:
 
 
 def event_candles(call: RestCall) -> Reply:
-    """Return the candles of an event's live markets; where they are too many, up to an end."""
+    """Return the candles of an event's live markets; if too many, only up to an adjusted end."""
     check_series(call, call.path["series_ticker"])
     event = call.exchange.events.get(call.path["event_ticker"])
     if event is None:
         raise RequestRefused("not_found", "event not found")
     start, end, period = _range(call)
     markets = [_live(call, ticker) for ticker in event.tickers]
-    # In each of the markets there may be a candle in every period.
+    # Each of the markets may have a candle in every period.
     ends = _MOST_CANDLES // len(markets)
     adjusted = min(end, start + (ends - 1) * period * 60)
     found = [_candles(call, market, start, adjusted, period) for market in markets]
@@ -146,7 +146,7 @@ def _candles(
     call: RestCall, market: ExchangeMarket, start: int, end: int, period: int
 ) -> list[ExchangeCandle]:
     trades = [trade for _, trade in call.exchange.history.trades_of.get(market.ticker, ())]
-    # A period that is not over has its candle as well: what there is of it.
+    # A period that is not over yet has a candle too, of what there is so far.
     until = min(end * 1000, call.now + period * _MINUTE_MS)
     return call.exchange.quotes.candles(
         market.ticker, trades, start * 1000, until, period * _MINUTE_MS

@@ -66,7 +66,7 @@ def _live_markets(call: RestCall, event: ExchangeEvent) -> list[ExchangeMarket]:
 
 
 def get_event(call: RestCall) -> Reply:
-    """Return an event, its markets inside it or beside it."""
+    """Return an event, with its markets nested in it or beside it."""
     event = _event(call)
     nested, bare = call.flag("with_nested_markets"), call.flag("exclude_markets")
     if nested and bare:
@@ -165,7 +165,7 @@ def _has_status(market: ExchangeMarket, status: str | None) -> bool:
 
 
 def _numbered(items: Iterable[T]) -> Iterator[tuple[int, T]]:
-    """Number items so that a later page goes on below the last one, in listing order."""
+    """Number items in descending order, so that the next page continues below the last item."""
     return ((-number, item) for number, item in enumerate(items))
 
 
@@ -192,7 +192,7 @@ def orderbook(call: RestCall) -> Reply:
 
 
 def orderbooks(call: RestCall) -> Reply:
-    """Return several books; the parameter is repeated, a list with commas is one bogus ticker."""
+    """Return several books; the parameter is repeated: a comma list is one unknown ticker."""
     tickers = call.texts("tickers")
     if not 0 < len(tickers) <= _MOST_BOOKS:
         raise RequestRefused("invalid_parameters", f"give 1 to {_MOST_BOOKS} tickers")

@@ -165,7 +165,7 @@ def _check_client_order_id(client_order_id: str) -> None:
 def _averages(order: ExchangeOrder) -> Json:
     if not order.filled:
         return {}
-    # Fill costs are on the order's own leg; prices on the wire are the YES leg's.
+    # Fill costs are for the order's own side, YES or NO; prices on the wire are YES prices.
     cost = _per_contract(total(order.fill_cost), order.filled)
     return {
         "average_fill_price": format_money(
@@ -176,7 +176,7 @@ def _averages(order: ExchangeOrder) -> Json:
 
 
 def _per_contract(amount: Money, count: Count) -> Money:
-    """Return the amount a contract, rounded to the nearest."""
+    """Return the amount per contract, rounded to the nearest unit."""
     return Money((2 * amount * ONE_CONTRACT + count) // (2 * count))
 
 
@@ -259,7 +259,7 @@ def amend(call: RestCall) -> Reply:
 
 
 def decrease(call: RestCall) -> Reply:
-    """Reduce an order's size; it keeps its place in the queue."""
+    """Decrease an order; it keeps its queue position."""
     body = call.decode(DecreaseOrder)
     if (body.reduce_by is None) == (body.reduce_to is None):
         raise RequestRefused("invalid_parameters", "exactly one of reduce_by and reduce_to")
@@ -298,7 +298,7 @@ def _find(
 ) -> ExchangeOrder:
     """Return the caller's resting order, if the request names the shard it is on.
 
-    Without a ticker, or a shard other than -1, a request goes to shard 0.
+    A request without a ticker, and without a shard or with -1, goes to shard 0.
     """
     order = call.exchange.engine.orders.get(order_id)
     wanted = call.subaccount(subaccount, None)
@@ -355,7 +355,7 @@ def get_order(call: RestCall) -> Reply:
 
 
 def queue_position(call: RestCall) -> Reply:
-    """Return how many contracts trade before one of the caller's orders."""
+    """Return how many contracts are ahead of one of the caller's orders."""
     order = call.exchange.engine.orders.get(call.path["order_id"])
     if order is None or order.account not in call.accounts():
         raise RequestRefused("not_found", "order not found")
@@ -387,5 +387,5 @@ def queue_positions(call: RestCall) -> Reply:
 
 
 def batch_size(call: RestCall) -> int:
-    """Return how many orders a batch has, each of which costs tokens."""
+    """Return the number of orders in a batch, each of which costs tokens."""
     return max(len(call.decode(CreateBatch).orders), 1)

@@ -58,7 +58,7 @@ def _value(call: RestCall, positions: dict[str, Position]) -> Money:
 
 
 def _mark(market: ExchangeMarket, position: Position) -> Money:
-    """Value a holding at the price at which it could be closed, or at what it settled for."""
+    """Value a holding at the price at which it could be closed, or at its settlement."""
     if market.result:
         yes = settlement_value(market)
     elif position.net > 0:

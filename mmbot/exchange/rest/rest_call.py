@@ -1,4 +1,4 @@
-"""One REST call as its handler sees it, and the parsing of parameters that handlers share."""
+"""One REST call as its handler sees it, and parsing that handlers share."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Span(NamedTuple):
     most: Milliseconds | None
 
     def holds(self, at: Milliseconds | None) -> bool:
-        """Return whether an instant is within; `None` is only where there are no bounds."""
+        """Return whether a time is within the bounds; `None` is only if there are none."""
         if at is None:
             return self.least is None and self.most is None
         return (self.least is None or at >= self.least) and (self.most is None or at <= self.most)
@@ -77,7 +77,7 @@ class RestCall:
     # Query parameters
 
     def text(self, name: str) -> str | None:
-        """Return a parameter, or `None` where it is absent or empty."""
+        """Return a parameter, or `None` if it is absent or empty."""
         return next((v for k, v in self._query if k == name and v), None)
 
     def texts(self, name: str) -> list[str]:
@@ -104,7 +104,7 @@ class RestCall:
         return value
 
     def flag(self, name: str) -> bool:
-        """Return a boolean parameter, false where it is absent."""
+        """Return a boolean parameter; false if it is absent."""
         raw = (self.text(name) or "false").lower()
         if raw not in ("true", "false"):
             raise RequestRefused("invalid_parameters", f"{name} must be true or false")
@@ -159,7 +159,7 @@ class RestCall:
     def page(
         self, items: Iterable[Numbered[T]], *, default: int = 100, most: int = 1000
     ) -> tuple[list[T], str]:
-        """Return one page of items, which come with decreasing numbers, and the next cursor."""
+        """Return one page of the items, whose numbers decrease, and the next cursor."""
         limit = self.integer("limit", default, 0, most) or default
         below = self._cursor()
         page: list[Numbered[T]] = []
@@ -182,7 +182,7 @@ class RestCall:
             raise RequestRefused("invalid_parameters", "cursor is not one of ours") from None
 
     def span(self, least: str = "min_ts", most: str = "max_ts") -> Span:
-        """Return the call's bounds of time, which it gives in seconds."""
+        """Return the call's time bounds, which are given in seconds."""
         bounds = (self.integer(least), self.integer(most))
         return Span(*(None if bound is None else bound * 1000 for bound in bounds))
 
@@ -191,7 +191,7 @@ Handler: TypeAlias = Callable[[RestCall], Reply]
 
 
 def read_price(text: str) -> Price:
-    """Parse a price of a body, or refuse it."""
+    """Parse a price in a body, or refuse it."""
     try:
         return parse_price(text)
     except ValueError as error:
@@ -199,7 +199,7 @@ def read_price(text: str) -> Price:
 
 
 def read_count(text: str, name: str = "count") -> Count:
-    """Parse a number of contracts of a body, or refuse it."""
+    """Parse a number of contracts in a body, or refuse it."""
     try:
         return parse_count(text)
     except ValueError as error:

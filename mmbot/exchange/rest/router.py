@@ -30,8 +30,8 @@ _MOST_COPIES: Final = 1_000
 class Route(msgspec.Struct, frozen=True):
     """One operation: its path, scope, cost and handler.
 
-    `scope` of `None` is public; `per_order` multiplies the cost by a batch's orders; the answers
-    of `cached` ones are kept for as long as the CDN keeps them.
+    `scope` of `None` is public; `per_order` multiplies the cost by the orders in a batch; the
+    answers of `cached` routes are cached as by the CDN.
     """
 
     method: str
@@ -51,7 +51,7 @@ class PathPattern(NamedTuple):
     parts: tuple[str, ...]
 
     def match(self, parts: list[str]) -> dict[str, str] | None:
-        """Return the parameters of a path with as many parts, if the route is meant."""
+        """Return the parameters of a path with as many parts, or `None` if it does not match."""
         found: dict[str, str] = {}
         for name, part in zip(self.parts, parts, strict=True):
             if name[:1] == "{":
@@ -78,7 +78,7 @@ def _transfer(method: str, path: str, handler: Handler) -> Route:
 _ORDERS: Final = "/portfolio/events/orders"
 _GROUPS: Final = "/portfolio/order_groups"
 
-# A path without parameters goes before one with parameters that matches as well.
+# A path without parameters takes precedence over one with parameters.
 ROUTES: Final = (
     _public("/exchange/status", markets.exchange_status),
     _public("/exchange/schedule", markets.schedule),
@@ -140,7 +140,7 @@ ROUTES: Final = (
 
 
 def endpoint_costs() -> dict[str, object]:
-    """Return the operations that do not cost the default, by their path templates."""
+    """Return the operations with another cost than the default, by their path templates."""
     costs = [
         {"method": r.method, "path": BASE_PATH + r.path, "cost": r.cost}
         for r in ROUTES
