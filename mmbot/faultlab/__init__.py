@@ -1,1 +1,1 @@
-"""Weeks in virtual time with injected faults, and an auditor that checks the invariants."""
+"""Simulated weeks in virtual time with injected faults, and an auditor of the invariants."""

@@ -1,6 +1,6 @@
-"""Agreement: the bot's fills, positions, orders and books against the exchange's, when quiet.
+"""Agreement of the bot's fills, positions, orders and books with the exchange's, when quiet.
 
-Every function raises `InvariantBroken` where they differ.
+Every function raises `InvariantBroken` if they differ.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def check_fills(
     true_key: Callable[[Fill], tuple[str, str] | None],
     filled: Mapping[tuple[str, str], AccountFilled],
 ) -> None:
-    """Check that the ledger has the fills of the exchange, each once."""
+    """Check that the ledger has the exchange's fills, each once."""
     kept = {true_key(fill): _essence(fill) for fill in booked}
     true: dict[tuple[str, str] | None, Any] = {key: _essence(f) for key, f in filled.items()}
     if kept != true:
@@ -82,7 +82,7 @@ def check_books(state: TradingState, markets: Mapping[str, ExchangeMarket]) -> N
 
 
 def check_page(readable: Mapping[dt.date, int], counts: Counts) -> None:
-    """Check that the counts that can be read on a page are known once it was."""
+    """Check that the readable counts of a page are known after reading it."""
     for day, count in readable.items():
         known = counts.latest(day) if day in counts else None
         if known != count:
@@ -90,7 +90,7 @@ def check_page(readable: Mapping[dt.date, int], counts: Counts) -> None:
 
 
 def check_settled_counts(counts: Counts, history: Counts) -> None:
-    """Check that no page of another year has changed a count that was settled."""
+    """Check that no page of another year has changed a settled count."""
     if history.vintages.items() <= counts.vintages.items():
         return
     for day, vintages in history.vintages.items():
@@ -99,7 +99,7 @@ def check_settled_counts(counts: Counts, history: Counts) -> None:
 
 
 def check_recorded_counts(counts: Counts, recorded: Counts) -> None:
-    """Check that a session that began now would know what the running one does."""
+    """Check that a session that began now would know the counts that the running one does."""
     for day, vintages in counts.vintages.items():
         if recorded.vintages.get(day) != vintages:
             raise InvariantBroken("counts", f"{day} is not in the ledger as it was seen")

@@ -1,4 +1,4 @@
-"""Campaigns of many seeds: run each, add up the results, shrink a failing seed."""
+"""Campaigns over many seeds: run each, add up the results, shrink a failing seed."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from mmbot.faultlab.replay_check import ReplayCheck
 from mmbot.faultlab.scenario import weeks
 from mmbot.faultlab.world import World
 
-# How often a failing seed is run again at the most, looking for fewer faults that fail it.
+# The most runs to find a smaller set of faults with which a seed still fails.
 _MAX_TRIALS = 60
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One seed's run, in eventful hours, or in ordinary ones to compare a guard's worth.
+    """One seed's run: in eventful hours, or in ordinary ones to measure a guard's worth.
 
     `without` is the guard that is disabled, `compare` the one whose worth is measured. `fees` are
-    the series', as `FeeSchedule.parse` reads them; empty, they are drawn where they may change.
+    the series', in the format of `FeeSchedule.parse`; if empty and fees may change, they are drawn.
     """
 
     seed: int
@@ -60,7 +60,7 @@ class Violation(msgspec.Struct, frozen=True):
 
 
 class SeedResult(msgspec.Struct, frozen=True):
-    """The result of one seed's weeks; `replayed` counts inputs replayed with identical outputs."""
+    """The result of one seed; `replayed` counts inputs replayed with identical outputs."""
 
     job: Job
     orders: int
@@ -84,7 +84,7 @@ class Summary(msgspec.Struct):
     restarts: int = 0
     seconds: float = 0.0
     earned: PnlByWindow = PnlByWindow()
-    # Inputs replayed with identical outputs, where that was asked for.
+    # Inputs replayed with identical outputs, if replay was requested.
     replayed: int | msgspec.UnsetType = msgspec.UNSET
 
     def add(self, result: SeedResult) -> None:
@@ -102,7 +102,7 @@ class Summary(msgspec.Struct):
 
 
 def run(job: Job) -> SeedResult:
-    """Simulate the weeks of one seed, until an invariant is broken if one is."""
+    """Simulate the weeks of one seed, up to the first broken invariant."""
     hours: Hours = "ordinary" if job.compare else "eventful"
     unjudged = GUARDS[job.compare].breaks if job.compare else ()
     replay_check = ReplayCheck()
@@ -129,7 +129,7 @@ def run(job: Job) -> SeedResult:
 def total(
     jobs: Sequence[Job], results: Iterable[SeedResult], done: Callable[[SeedResult], None]
 ) -> Summary:
-    """Return the sum of the results of `jobs`; `done` is called with each as it comes."""
+    """Return the sum of the results of `jobs`; `done` is called with each as it arrives."""
     names = jobs[0].faults if jobs else ()
     summary = Summary(len({job.seed for job in jobs}), [], dict.fromkeys(names, 0))
     started = time.monotonic()
@@ -142,9 +142,9 @@ def total(
 
 
 def shrink(job: Job, invariant: str, trial: Callable[[Job], SeedResult] = run) -> Job:
-    """Return the job with as few faults as are found to break the same invariant.
+    """Return the job with the smallest set of faults found that breaks the same invariant.
 
-    Delta debugging: leave out ever smaller runs of faults as long as the seed still fails.
+    Delta debugging: leave out ever smaller runs of faults while the seed still fails.
     """
     needed = list(job.faults)
     trials, size = 0, max(1, len(needed) // 2)

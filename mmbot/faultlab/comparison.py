@@ -1,7 +1,7 @@
 """The worth of one of the bot's guards: P&L of the same seeds with it and without it.
 
-P&L is the mean of a seed with its 95 % interval, mean +- 1.96 s / sqrt(n) over the seeds: fills of
-one seed share its counts and are not independent, seeds are.
+P&L is the mean per seed with its 95 % interval, mean +- 1.96 s / sqrt(n) over the seeds: fills of
+one seed share its counts and are not independent, but seeds are.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Estimate(msgspec.Struct, frozen=True):
 
 
 class Share(msgspec.Struct, frozen=True):
-    """The fills of all seeds, and the P&L of a seed in dollars."""
+    """The fills of all seeds, and the P&L per seed in dollars."""
 
     fills: int
     contracts: float
@@ -51,7 +51,7 @@ class Share(msgspec.Struct, frozen=True):
 
 
 class ComparedWindow(msgspec.Struct, frozen=True):
-    """The fills of one window with and without the guard, and what it adds to a seed's P&L."""
+    """The fills of one window with and without the guard, and its gain in P&L per seed."""
 
     with_guard: Share
     without_guard: Share
@@ -68,7 +68,7 @@ class Comparison(msgspec.Struct, frozen=True):
 
     @property
     def fills_kept(self) -> float | None:
-        """The ratio of fills with the guard to those without, apart from releases."""
+        """The ratio of fills with the guard to those without it, apart from releases."""
         apart = self.rows["apart"]
         without = apart.without_guard.fills
         return apart.with_guard.fills / without if without else None
@@ -83,7 +83,7 @@ _WINDOWS: Final[dict[str, Callable[[PnlByWindow], PnlTotals]]] = {
 
 
 def compare(guard: str, results: Iterable[SeedResult]) -> Comparison | None:
-    """Pair the results of each seed; `None` if no seed ran without a violation both ways."""
+    """Pair the results of each seed; `None` if no seed ran both ways without a violation."""
     with_guard: dict[int, PnlByWindow] = {}
     without_guard: dict[int, PnlByWindow] = {}
     weeks = 0

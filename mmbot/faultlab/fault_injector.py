@@ -1,6 +1,6 @@
-"""Injects the faults of occasion: of network, exchange, operator, belief, clock, page and disk.
+"""Injects faults at occasions: of network, exchange, operator, belief, clock, page and disk.
 
-Each begins at a time drawn for it; one that lasts ends by itself or when all faults are ended.
+Each begins at a drawn time; one that lasts ends by itself, or when all faults are ended.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from mmbot.trading.values import CLIENT_ID_PREFIX, Side
 from mmbot.units import ONE_CENT, ONE_CONTRACT, ONE_DOLLAR, Count, Milliseconds, Price
 
 _SECOND_MS: Final = 1_000
-# A step of the clock is small or as large as hours, either way, and is undone after a while.
+# A clock step is from seconds to hours, in either direction, and is undone after a while.
 _CLOCK_STEPS_MS: Final = (3_000, 9_000, 120_000, 7_200_000)
 _STEPPED_MS: Final = (5_000, 40_000)
 _CLOCK_DRIFT_PPM: Final = (-10_000, 10_000)
 _FORECAST_JUMP: Final = (-90_000, 90_000)
-# How long a fault lasts, between the least and the most.
+# How long each fault lasts: the bounds.
 _STORM_MS, _SHARD_MS, _NO_SNAPSHOT_MS = (2_000, 20_000), (5_000, 40_000), (2_000, 15_000)
 _HALT_MS: Final = (2_000, 600_000)
 _PAUSE_MS, _DISK_FULL_MS, _LOCKED_MS = (3_000, 60_000), (5_000, 60_000), (500, 5_000)
@@ -36,7 +36,7 @@ _FEES_AHEAD_MS: Final = (0, 0, 90_000)
 _LAG_MS: Final = (500, 4_000)
 # How long the account's lists of fills and positions are empty.
 _EMPTY_MS: Final = (2_000, 90_000)
-# The types of the messages of each channel that may die, alone or with others.
+# The message types of channels that may die, alone or together.
 _BOOK_TYPES: Final = frozenset({"orderbook_delta", "orderbook_snapshot"})
 _OWN_TYPES: Final = ({"fill"}, {"user_order"}, {"fill", "user_order"})
 _CHANNELS: Final = (
@@ -71,19 +71,19 @@ _FEE_SCHEDULES: Final = (
 # Error codes after which a channel delivers nothing more.
 _CHANNEL_ERRORS: Final = (10, 25)
 _BY_HAND_COUNT: Final = Count(3 * ONE_CONTRACT)
-# Of how many of the latest orders a fill may be invented.
+# The number of latest orders that may get an invented fill.
 _LATEST_ORDERS: Final = 20
 _UNREADABLE_MS: Final = (30_000, 200_000)
 _MOST_FOREIGN_ROWS: Final = 20
-# Counted by `Faults` with each message that is affected.
+# Counted by `Faults` for each affected message.
 _COUNTED_LATER: Final = frozenset({"rate_storm", "snapshot_missing"})
 
 
 class ProcessControl(Protocol):
-    """What faults do to the process, in whichever session."""
+    """What faults do to the process, in any session."""
 
     def shift_forecast(self, by: int) -> None:
-        """Move its forecast at once, by so much."""
+        """Shift its forecast by `by` counts, at once."""
 
     def halt(self) -> None:
         """Halt its quoting until `resume`."""
@@ -92,11 +92,11 @@ class ProcessControl(Protocol):
         """Resume its quoting."""
 
     def commit(self) -> None:
-        """Commit what it has written."""
+        """Commit its pending writes."""
 
 
 class FaultInjector:
-    """Injects faults of occasion into one world."""
+    """Injects faults at occasions into one world."""
 
     def __init__(self, environment: Environment, process: ProcessControl) -> None:
         """Begin without faults."""
@@ -109,7 +109,7 @@ class FaultInjector:
         self._ledger = environment.ledger
         self._clock = environment.clock
         self._process = process
-        # What ends the faults that last.
+        # Functions that end lasting faults.
         self._undo: list[Callable[[], None]] = []
         self._orders_by_hand = 0
         self._injections: dict[str, Callable[[], None]] = {
@@ -154,7 +154,7 @@ class FaultInjector:
         self._injections[name]()
 
     def end_all(self) -> None:
-        """End every fault that lasts, except a halt: that is the operator's to end."""
+        """End every lasting fault, except a halt, which the operator ends."""
         for undo in self._undo:
             undo()
         self._undo.clear()
@@ -195,11 +195,11 @@ class FaultInjector:
             self._venue.kill_channel(session, sid, code, self._scheduler.now)
 
     def _silence_channel(self) -> None:
-        """Have channels die on a connection that lives."""
+        """Have channels die on a live connection."""
         self._network.silence(self._faults.rng("channel_silent").choice(_CHANNELS))
 
     def _invent_fill(self) -> None:
-        """Tell of a fill of an own order that rests or, as often, of one of the latest."""
+        """Report a fill that never happened, of a resting own order or one of the latest."""
         rng, exchange = self._faults.rng("fill_invented"), self._venue.exchange
         orders = sorted(exchange.engine.resting(self._account), key=lambda order: order.order_id)
         if rng.random() < 0.5:
@@ -270,7 +270,7 @@ class FaultInjector:
         self._venue.change_grid(ticker, structure, self._scheduler.now)
 
     def _fees_changed(self) -> None:
-        """Charge makers otherwise: in one event, which the stream announces, or in the series."""
+        """Change the maker fee: of one event, which the stream announces, or of the series."""
         rng, venue = self._faults.rng("fees_changed"), self._venue
         usual = venue.exchange.settings.fees
         fees = rng.choice([each for each in _FEE_SCHEDULES if each != usual])
@@ -282,7 +282,7 @@ class FaultInjector:
             self._until(until, lambda: venue.override_fees(event, None, self._scheduler.now))
         else:
             venue.schedule_fees(fees, at)
-            # What is scheduled is not taken back.
+            # A scheduled change is not withdrawn.
             self._until(until, lambda: venue.schedule_fees(usual, max(at, self._scheduler.now)))
 
     def _portfolio_lag(self) -> None:
@@ -296,7 +296,7 @@ class FaultInjector:
         self._until(self._end_of("portfolio_lag", _LAGGING_MS), fresh)
 
     def _other_client(self) -> None:
-        """Trade by hand as the account's owner, with an order that rests or one that takes."""
+        """Trade by hand as the account's owner, with a resting or a taking order."""
         rng = self._faults.rng("other_client")
         self._orders_by_hand += 1
         side: Side = rng.choice(("bid", "ask"))
@@ -313,7 +313,7 @@ class FaultInjector:
         place(self._venue, self._account, order, self._scheduler.now)
 
     def _foreign_rows(self) -> None:
-        """Have the account trade elsewhere, in rows that need not be readable; they stay."""
+        """Add rows of trades elsewhere to the account, readable or not; they stay."""
         rng, now = self._faults.rng("foreign_rows"), self._scheduler.now
         odd = self._venue.exchange.oddities
         row = rng.choice(FOREIGN_ROWS) | {"order_id": f"foreign-{len(odd.orders)}"}
@@ -327,7 +327,7 @@ class FaultInjector:
         self._network.pump()
 
     def _unreadable_market(self) -> None:
-        """Have the listing say of a market, or of its event, what cannot be read."""
+        """Make the listing of a market, or of its event, unreadable."""
         rng, now = self._faults.rng("unreadable_market"), self._scheduler.now
         ticker = self._ticker("unreadable_market")
         changes = rng.choice(UNREADABLE_MARKETS)
@@ -372,7 +372,7 @@ class FaultInjector:
         self._pages.inject(name, self._scheduler.now + seconds * _SECOND_MS)
 
     def _commit_slow(self) -> None:
-        """Have what is written from now on committed only in a while."""
+        """Delay the commits of all writes from now on."""
         self._ledger.stalled = True
 
         def commit() -> None:

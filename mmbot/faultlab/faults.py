@@ -1,9 +1,9 @@
-"""The faults of a simulated week as data, and by seed when each is injected.
+"""The faults of a simulated week as data, and when each is injected, by seed.
 
-Every fault has a random generator of its own, seeded by the seed and its name: leaving one fault
-out does not change when the others are injected. A seed uses about half of the faults it is given,
-those of messages at rates of its own, so that some weeks are almost quiet and in others much fails
-at once.
+Every fault has its own random generator, seeded by the seed and its name: leaving one fault out
+does not change when the others are injected. A seed uses about half of the faults it is given,
+those of messages at its own rates, so that some weeks are almost quiet and in others much fails at
+once.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from mmbot.errors import BadInput
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.units import Milliseconds
 
-# Where a fault is injected: a call or its answer, a frame of the stream, one of the bot's outputs,
-# or at an occasion, a time of its own.
+# Where a fault is injected: in a call or its answer, in a frame of the stream, at one of the bot's
+# outputs, or at an occasion, which is a drawn time.
 Point: TypeAlias = Literal["call", "frame", "output", "occasion"]
 
 
@@ -112,14 +112,14 @@ _TABLE: Final = (
 
 FAULTS: Final = MappingProxyType({fault.name: fault for fault in _TABLE})
 
-# A request is late by less than the exchange's tolerance of old signatures, and by less than the
-# bot waits before it takes an unknown order that is not found for one that never arrived.
+# A delayed request is late by less than the exchange's tolerance of old signatures, and by less
+# than the bot's wait before it concludes that an unknown order never arrived.
 _LATENCY_MS: Final = (8, 60)
 _DELAY_MS: Final = (200, 4_000)
 _REQUEST_DELAY_MS: Final = (200, 9_000)
 _REORDER_MS: Final = (100, 1_500)
 _FILL_HEAD_START_MS: Final = (300, 1_500)
-# What a seed multiplies the rate of a fault of messages by.
+# The factors by which a seed may multiply the rate of a message fault.
 _RATE_FACTORS: Final = (0.3, 1.0, 3.0)
 _MAX_RATE: Final = 0.5
 
@@ -129,7 +129,7 @@ _CHANNEL_OF: Final = {
     "fill": "fill",
     "user_order": "report",
 }
-# How many of the calls are refused during a rate storm.
+# The share of calls refused during a rate storm.
 _STORM_SHARE: Final = 0.8
 _BUNCHING: Final = ("request_delayed", "server_error_applied_late", "clock_step", "clock_drift")
 ORDERS_PATH: Final = "/trade-api/v2/portfolio/events/orders"
@@ -137,20 +137,20 @@ ORDERS_READ: Final = "/trade-api/v2/portfolio/orders"
 
 
 class CallDelivery(msgspec.Struct):
-    """How long a request takes to the exchange and its answer back; `None` if it is lost."""
+    """How long a request takes to the exchange and its answer back; `None` if lost."""
 
     request_delay: Milliseconds | None
     answer_delay: Milliseconds | None
-    # The answer of the exchange's front, whether or not the request is executed behind it.
+    # The answer of the exchange's front end, whether or not the request is executed behind it.
     front_answer: HttpAnswer | None = None
-    # Whether the order is to be filled before its creation is answered.
+    # Whether the order is to be filled before its place is answered.
     fill_first: bool = False
-    # Whether the statuses of orders in the answer are words that nobody knows.
+    # Whether the order statuses in the answer are unknown words.
     odd_status: bool = False
 
 
 class FrameDelivery(msgspec.Struct):
-    """How long a frame takes; one that is `in_order` never overtakes another."""
+    """How long a frame takes; `in_order` frames never overtake each other."""
 
     delay: Milliseconds
     in_order: bool = True
@@ -172,10 +172,10 @@ def named(text: str) -> tuple[str, ...]:
 
 
 class Faults:
-    """Draws by seed which messages are faulty and when occasions are; nothing is while `calm`.
+    """Draws, by seed, which messages are faulty and when occasions are; nothing fails while `calm`.
 
-    `injected` counts the faults so far. The three instants in true milliseconds end what an
-    occasion began.
+    `injected` counts the faults so far. The `..._until` times, in true milliseconds, end faults
+    that began at an occasion.
     """
 
     def __init__(self, seed: str, names: Iterable[str]) -> None:
@@ -212,15 +212,15 @@ class Faults:
 
     @property
     def bunches_requests(self) -> bool:
-        """Whether requests may arrive closer together than they were sent by the bot's clock."""
+        """Whether requests may arrive closer together than the bot sent them by its clock."""
         return any(name in self._rates for name in _BUNCHING)
 
     def latency(self) -> Milliseconds:
-        """Draw how long a message takes without a fault."""
+        """Draw the latency of a message without a fault."""
         return self._network.randint(*_LATENCY_MS)
 
     def occasions(self, start: Milliseconds, end: Milliseconds) -> list[tuple[Milliseconds, str]]:
-        """Draw the occasions between two instants: when, and of which fault, in order."""
+        """Draw the occasions between two times: when and which fault, in order."""
         drawn = []
         for name, rng in self._rngs.items():
             if FAULTS[name].point != "occasion":
@@ -233,7 +233,7 @@ class Faults:
     # Calls
 
     def call(self, request: HttpRequest, now: Milliseconds) -> CallDelivery:
-        """Draw how a call is delivered that is sent at a true time."""
+        """Draw the delivery of a call that is sent at the true time `now`."""
         delivery = CallDelivery(self.latency(), self.latency())
         if not self._rngs or self._front_refuses(request, now, delivery):
             return delivery
@@ -264,7 +264,7 @@ class Faults:
     def _front_refuses(
         self, request: HttpRequest, now: Milliseconds, delivery: CallDelivery
     ) -> bool:
-        """Have the exchange's front refuse a call in an outage; return whether it did."""
+        """Have the exchange's front end refuse a call in an outage; return whether it did."""
         if self.calm:
             return False
         if now < self.shard_down_until and request.path.startswith(ORDERS_PATH):
@@ -280,7 +280,7 @@ class Faults:
     # Frames
 
     def frame(self, kind: str, now: Milliseconds) -> list[FrameDelivery]:
-        """Draw how a frame is delivered that is sent at a true time: never, once or twice."""
+        """Draw the deliveries of a frame that is sent at the true time `now`: none, one or two."""
         deliveries = [FrameDelivery(self.latency())]
         if self.calm or not self._rngs:
             return deliveries

@@ -1,4 +1,4 @@
-"""The page with its faults: late, incomplete, revised, wrong, changed in form, or refused."""
+"""The page of the counts with faults: late, incomplete, revised, wrong, changed, or refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CONDITIONS: Final = ("If-None-Match", "If-Modified-Since")
 
 
 class FaultyPages:
-    """The page as it is served; each fault lasts from its injection until a time of its own."""
+    """The served page; each fault lasts from its injection until its own end."""
 
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
@@ -50,7 +50,7 @@ class FaultyPages:
             for name in _COUNT_WRONG:
                 if name in active:
                     body = _with_wrong_count(name, body, newest)
-        # Like a cache, the tag does not tell a page that is broken from the same one mended.
+        # As with a cache, the tag does not distinguish a broken page from the same one repaired.
         tag = f'"{hashlib.sha256(body.encode()).hexdigest()[:20]}"'
         served = (*(each for each in answer.headers if each[0] != "etag"), ("etag", tag))
         if dict(request.headers).get("If-None-Match") == tag:
@@ -60,7 +60,7 @@ class FaultyPages:
         if len(newest) > 1:
             for name in _ROW_BROKEN:
                 if name in active:
-                    # A blank row is an older one, so that others may be new beside it.
+                    # The blank row is an older one, so that others beside it may be new.
                     day = self._older(now) if name == "row_blank" else newest[-1][0]
                     body = broken_page(name, body, day)
         if "table_empty" in active:
@@ -68,7 +68,7 @@ class FaultyPages:
         return HttpAnswer(200, body.encode(), served)
 
     def readable(self, now: Milliseconds) -> dict[dt.date, int]:
-        """Return the right counts of the current page that can be read at a true time."""
+        """Return the correct and readable counts of the current page at a true time."""
         active = self._active(now)
         if not active.isdisjoint({"page_forbidden", "page_changed", "table_empty"}):
             return {}
@@ -86,7 +86,7 @@ class FaultyPages:
         return {name for name, until in self._until.items() if now < until}
 
     def _older(self, now: Milliseconds) -> dt.date:
-        """Return the day before those that one release can bring."""
+        """Return the day before those that one release can publish."""
         at = self._scenario.clock.at(now)
         return self._scenario.website.published(None, at)[-4][0]
 
@@ -120,7 +120,7 @@ def broken_page(name: str, body: str, day: dt.date) -> str:
     if start < 0:
         return body
     row = body[start:end]
-    # The row may be marked already, where two faults meet.
+    # The row may already be marked, if two faults coincide.
     count = row[row.rfind('">') + 2 : row.rfind("</td>")].partition("<")[0]
     match name:
         case "row_blank":
@@ -142,6 +142,6 @@ def _without_row(body: str, day: dt.date) -> str:
 
 
 def _row(body: str, day: dt.date) -> tuple[int, int]:
-    """Return where the row of a day begins and ends; it begins at -1 if there is none."""
+    """Return the start and end of a day's row; the start is -1 if there is none."""
     start = body.find(f'<tr><td class="text-align-center">{day.month}/{day.day}/{day.year}</td>')
     return start, body.find("</tr>", start) + len("</tr>")

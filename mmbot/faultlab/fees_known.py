@@ -1,7 +1,7 @@
-"""Which fees the bot may reckon with: those that were in force lately, by the exchange's own book.
+"""The fees that the bot may assume: those recently in force, by the exchange's own records.
 
-A change is told by the stream for an event, and for the series by nothing: readings of it, which
-may fail or be old copies, show it.
+The stream announces a change of an event's fee. A change of the series' fee shows only in readings,
+which may fail or be old copies.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _UNNOTICED_MS: Final[Milliseconds] = 150_000
 
 
 def reckoned_with(exchange: ExchangeState, event: str, now: Milliseconds) -> list[FeeSchedule]:
-    """Return the schedules of an event that the bot may take to be in force."""
+    """Return the schedules of an event that the bot may assume to be in force."""
     usual, own, found = exchange.settings.fees, None, []
     for change in sorted(exchange.fee_changes, key=lambda change: change.at):
         if change.at > now or change.event_ticker not in (None, event):
@@ -32,5 +32,5 @@ def reckoned_with(exchange: ExchangeState, event: str, now: Milliseconds) -> lis
 
 
 def least_fee(schedules: list[FeeSchedule], price: Price, count: Count) -> Money:
-    """Return what a maker's order would cost by the cheapest of some schedules."""
+    """Return the maker fee of an order under the cheapest of these schedules."""
     return min(rounded_fee(each.raw(price, count, is_taker=False)) for each in schedules)

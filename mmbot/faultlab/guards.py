@@ -1,7 +1,7 @@
-"""The bot's guards, and how to disable one: the fault laboratory must find each that is missing.
+"""The bot's guards, and how to disable one: the fault laboratory must notice each missing one.
 
-A guard is a name and the patches that disable it, applied while a simulated week runs and nowhere
-else. A patch names what it replaces, so that a guard that was renamed raises `AttributeError`.
+A guard is a name and the patches that disable it, applied only while a simulated week runs. A patch
+names what it replaces, so a patch of something that was renamed raises `AttributeError`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _always(value: Any) -> Callable[[Any], Any]:
 
 
 class _EndedIfUnknown(dict[str, Any]):
-    """Statuses of which every one that is not defined ends the order."""
+    """Statuses in which every undefined one ends the order."""
 
     def get(self, key: str, _default: Any = None) -> Any:
         return super().get(key, "ended")
@@ -85,7 +85,7 @@ def _without_key(key: str) -> Callable[[Any], Any]:
 
 
 def _never_shuts(*gates: Gate) -> Callable[[Any], Any]:
-    """Keep some gates open."""
+    """Keep these gates open."""
 
     def change(original: Any) -> Any:
         def gate(*args: Any) -> Any:

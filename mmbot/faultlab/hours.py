@@ -1,9 +1,9 @@
-"""Which windows of a simulated calendar are played; time jumps from one to the next.
+"""The windows of a simulated calendar that are played; time jumps from one to the next.
 
-*Eventful* hours are few short windows where most things go wrong: the opening, around a release,
-the maintenance pause and the end. *Ordinary* hours are for measuring what a week earns: the
-minutes after each release at their own pace, the wait for it and an hour or two of every day sped
-up, so that the crowd does in five minutes what it would do in up to a hundred.
+*Eventful* hours are a few short windows where most things go wrong: the opening, around a release,
+the maintenance pause and the end. *Ordinary* hours are for measuring what a week earns: the minutes
+after each release at normal speed, and the wait for it and an hour or two of every day sped up, so
+that the crowd does in five minutes what it would do in up to a hundred.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ MINUTE_MS: Final = 60_000
 RECOVERY_MS: Final = 95_000
 
 _USUAL_MS: Final = 5 * MINUTE_MS
-# From before a release until its count has been read by everybody.
+# From before a release until everybody has read its count.
 _RELEASE_MS: Final = (-30_000, 20 * MINUTE_MS)
 _AFTER_GATE_MS: Final = 10 * MINUTE_MS
 # Windows closer than this are played as one.
 _GAP_MS: Final = 2 * MINUTE_MS
-# The window of a day on which nothing in particular happens: its start, and the crowd's speedup.
+# The window of a day without particular events: its start, and the crowd's speedup.
 _QUIET_AT: Final = dt.time(14)
 _QUIET_SPEEDUP: Final = 20.0
 _MAINTENANCE_DAY, _BEFORE_MAINTENANCE = 3, dt.time(2, 58, 30)
 
 
 class PlayedWindow(msgspec.Struct, frozen=True, order=True):
-    """A window from `start` to `end` in true milliseconds; the crowd acts `speedup` times as fast.
+    """A window from `start` to `end`, in true milliseconds; the crowd acts `speedup` times as fast.
 
     A window whose speedup is not 1 stands for a longer one.
     """
@@ -48,7 +48,7 @@ class PlayedWindow(msgspec.Struct, frozen=True, order=True):
 
     @property
     def faults_end(self) -> Milliseconds:
-        """When the last fault may be injected; the recovery follows."""
+        """Until when faults may be injected; the recovery follows."""
         return self.end - RECOVERY_MS
 
 
@@ -62,10 +62,10 @@ def played_windows(
     """Return the windows in order, at least two minutes apart.
 
     Args:
-        hours: Which kind of hours is played.
+        hours: The kind of hours that is played.
         weeks: The weeks played.
         planned: When the counts are released.
-        gate: From when on a day's release is possible, and quotes come off.
+        gate: The time of day from which a release is possible, and quotes come off.
         settles: When a week is settled.
     """
     releases = tuple(planned)
@@ -74,7 +74,7 @@ def played_windows(
     ]
     merged: list[PlayedWindow] = []
     for window in sorted(windows):
-        # A week's settlement and the next week's opening are the same minutes.
+        # A week's settlement and the next week's opening fall together.
         if merged and window.start <= merged[-1].end + _GAP_MS:
             merged[-1] = PlayedWindow(merged[-1].start, max(merged[-1].end, window.end))
         else:
@@ -105,7 +105,7 @@ def _windows(
 
 def _eventful(week: Week, traded: list[Release], gate: dt.time) -> Iterator[PlayedWindow]:
     for release in traded:
-        # One in four begins before the gate shuts, the others just before the count is out.
+        # One in four windows begins before the gate shuts, the others just before the count is out.
         if release.days[0] == week.days[0]:
             yield _usual(_gate_shuts(release, gate) - 2 * MINUTE_MS)
         else:

@@ -20,7 +20,7 @@ class ProcessDied(Exception):
 
 
 class InMemoryLedger:
-    """What the process has committed; nothing can be written before `unwritable_until`."""
+    """The records that the process has committed; unwritable before `unwritable_until`."""
 
     def __init__(self, faults: Faults) -> None:
         """Begin empty."""
@@ -31,20 +31,20 @@ class InMemoryLedger:
         self.marks: dict[str, PnlMark] = {}
         self.counts: dict[tuple[object, ...], ShownCount] = {}
         self.halt: Halted | None = None
-        # Whether commits take long at present.
+        # Whether commits are stalled at present.
         self.stalled = False
         self.unwritable_until: Milliseconds = 0
         self._faults = faults
 
     def known_counts(self, history: Counts) -> Counts:
-        """Return the counts with which a session begins: those of a file, and the recorded ones."""
+        """Return the counts with which a session begins: the file's and the recorded ones."""
         counts = history
         for shown in self.counts.values():
             counts, _ = counts.observe(shown.day, shown.count, shown.seen, archived=shown.archived)
         return counts
 
     def unsettled_events(self) -> tuple[str, ...]:
-        """Return the events that have fills in markets that are not settled for good."""
+        """Return the events with fills in markets whose settlement is not final."""
         held = Counter[str]()
         for fill in self.fills.values():
             held[fill.ticker] += fill.signed_count
@@ -71,10 +71,10 @@ class InMemoryLedger:
         return total((bought, paid))
 
     def require_writable(self, now: Milliseconds) -> None:
-        """Refuse a write as the database does while it fails.
+        """Refuse a write while the database fails.
 
         Raises:
-            ProcessDied: The ledger cannot be written, on which the daemon ends.
+            ProcessDied: The ledger cannot be written, so the daemon ends.
         """
         if now < self.unwritable_until and not self._faults.calm:
             raise ProcessDied

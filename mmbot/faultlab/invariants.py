@@ -1,7 +1,7 @@
-"""The invariants: what must hold under every fault, checked after everything that happens.
+"""The invariants: what must hold under every fault, checked after every step.
 
-The truth is the exchange's own: the auditor follows the matching engine, fact by fact, and the
-wire, and keeps books of its own. The bot's state is read only where that state is what is checked.
+The truth is the exchange's: the auditor follows the matching engine, fact by fact, and the wire,
+and keeps its own records. The bot's state is read only where it is itself what is checked.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ from mmbot.units import Milliseconds
 
 __all__ = ["POSITIONS_PATH", "SKEW_MS", "Auditor", "InvariantBroken"]
 
-# How long the bot may wait for the report of an order that was confirmed.
+# How long the bot may wait for the report of a confirmed order.
 _UNREPORTED_MS: Final = 5_000
-# The machine's clock is looked at every second.
+# The machine's clock is checked every second.
 _CLOCK_UNNOTICED_MS: Final = 1_100
 # The account is read every minute, and sooner after a failure.
 _ASLEEP_MS: Final = 80_000
@@ -80,9 +80,9 @@ class Auditor:
             scenario.venue.exchange, self.orders, scenario.settings.limits.event_loss
         )
         self.fills: dict[tuple[str, str], AccountFilled] = {}
-        # The fills that the present session has from its ledger, or has booked.
+        # The fills that the present session has read from its ledger or booked.
         self._booked: set[tuple[str, str]] = set()
-        # Whether the account's list of fills was empty when this session read it last.
+        # Whether a fault had emptied the account's list of fills when it was last read.
         self._fills_denied = False
         self.told_fills = ToldFills()
         self.stopping = self._still = False
@@ -95,7 +95,7 @@ class Auditor:
     # The exchange
 
     def follow_facts(self, facts: Sequence[Fact]) -> None:
-        """Follow what the matching engine did."""
+        """Follow the facts of the matching engine."""
         concerned = set()
         for fact in facts:
             self.orders.now = max(self.orders.now, fact.at)
@@ -111,14 +111,14 @@ class Auditor:
             self._worst.check(event)
 
     def ended_falsely(self, client_id: str, now: Milliseconds) -> None:
-        """Follow a report that ends an order which rests; none of its fills may be known yet."""
+        """Follow a report that ends a resting order; its fills that are not booked are excused."""
         self.orders.ended_falsely(client_id, now)
         for key, fact in self.fills.items():
             if fact.client_order_id == client_id and key not in self._booked:
                 self._worst.excuse(fact)
 
     def fill_misstated(self, key: tuple[str, str], client_id: str, now: Milliseconds) -> None:
-        """Follow a fill that is told with more contracts than it has: its order may seem over."""
+        """Follow a fill reported with wrong numbers: its order may seem over."""
         self.told_fills.misstate(key)
         self.ended_falsely(client_id, now)
 
@@ -144,7 +144,7 @@ class Auditor:
     # What the bot does
 
     def session_started(self, session: str) -> None:
-        """Follow a new session; what an earlier one had under way is not held against it."""
+        """Follow a new session; what an earlier one had in flight is not held against it."""
         self.orders.session, self.stopping = session, False
         self._worst.pending.clear()
         self._booked.clear()
@@ -153,7 +153,7 @@ class Auditor:
         self.stream = None
 
     def fills_restored(self, fills: Iterable[Fill]) -> None:
-        """Follow what a new session has from the ledger."""
+        """Follow the fills that a new session has from the ledger."""
         self._booked.update(key for key in map(self.told_fills.true_key, fills) if key)
 
     def fills_listed(self, *, denied: bool) -> None:
@@ -161,7 +161,7 @@ class Auditor:
         self._fills_denied = denied
 
     def _excuse_denied(self) -> None:
-        """Hold no fill against a session that neither ledger nor account know of."""
+        """Excuse the fills that neither the ledger nor the account's list shows this session."""
         for key, fact in self.fills.items():
             if key not in self._booked and session_of(fact) != self.orders.session:
                 self._worst.excuse(fact)
@@ -195,8 +195,8 @@ class Auditor:
 
         Args:
             outputs: The outputs of one input.
-            ahead: How far the bot's time is ahead of the true one.
-            set_wrong_for: For how long the machine's clock has been set wrong.
+            ahead: How far the bot's time is ahead of the true time.
+            set_wrong_for: How long the machine's clock has been set wrong.
         """
         if abs(ahead) <= SKEW_MS and set_wrong_for <= _CLOCK_UNNOTICED_MS:
             return
@@ -210,7 +210,7 @@ class Auditor:
             )
 
     def check_awake(self, read_at: Milliseconds, now: Milliseconds) -> None:
-        """Check that the bot has read the account lately, whatever its clocks have been through."""
+        """Check that the bot has read the account recently, whatever its clocks have done."""
         if now - read_at > _ASLEEP_MS:
             raise InvariantBroken("asleep", f"the account was not read for {now - read_at} ms")
 
@@ -247,7 +247,7 @@ class Auditor:
         self._worst.check_sent(sent, bot.engine.state.orders)
 
     def _check_rest(self, sent: CreateRequest) -> None:
-        """While nothing happens, an order may be placed once, but not again."""
+        """Check that no order is placed twice in the same place while nothing happens."""
         place = sent.ticker, sent.side
         if self._still and place in self._placed:
             raise InvariantBroken("restless", f"{sent.client_id} moves though nothing has happened")
@@ -268,7 +268,7 @@ class Auditor:
         check_edge(sent, placed, self._scenario.venue.exchange, now)
 
     def _check_heard(self, sent: CreateRequest, stream: DeliveredStream, now: Milliseconds) -> None:
-        """Check that one order at a time is sent once one was confirmed and not reported."""
+        """Check that only one order at a time is sent after one was confirmed but not reported."""
         since = stream.unreported_since
         if since is None or now <= since + _UNREPORTED_MS + SKEW_MS:
             return
@@ -280,7 +280,7 @@ class Auditor:
     ) -> None:
         """Check a call that the exchange has answered.
 
-        Where the bot can know its tokens, a cancel must not lack any.
+        If the bot can know its tokens, a cancel must not lack any.
         """
         for sent in orders_created_by(request):
             self._worst.pending.pop(sent.client_id, None)
@@ -313,7 +313,7 @@ class Auditor:
             request: What is answered.
             answer: The answer.
             stream: The stream that was up when the request was sent.
-            unreported: Whether that did not tell of own orders then.
+            unreported: Whether that stream did not report own orders then.
             now: The true time.
         """
         if answer is None or stream is None or stream is not self.stream:
@@ -324,7 +324,7 @@ class Auditor:
             stream.unreported_since = now
 
     def page_read(self, readable: Mapping[dt.date, int], counts: Counts) -> None:
-        """Check the counts after a page of which some right counts can be read."""
+        """Check the counts after a page with these readable counts was read."""
         check_page(readable, counts)
         check_settled_counts(counts, self._settled)
 
@@ -336,15 +336,15 @@ class Auditor:
             self.orders.check_none("outlived", f"rests {now - since} ms after the bot's end")
 
     def check_stopped(self) -> None:
-        """Check that no order rests once the bot says that it is finished."""
+        """Check that no order rests once the bot reports that it is finished."""
         self.orders.check_none("stopped", "rests after the stop")
 
     def check_halted(self) -> None:
-        """Check that no order rests while the operator has the bot halted."""
+        """Check that no order rests while the operator has halted the bot."""
         self.orders.check_none("halted", "rests all the same")
 
     def check_agreement(self, bot: Bot, booked: Iterable[Fill]) -> None:
-        """Check that the bot's state and ledger are the exchange's, all messages delivered."""
+        """Check that the bot's state and ledger agree with the exchange, all messages delivered."""
         state = bot.engine.state
         service = state.service
         if service.clocks_off or not (service.streaming and service.reconciled):
@@ -358,13 +358,13 @@ class Auditor:
             check_portfolio(event_state.portfolio, self._worst.holding(event_state.ticker))
         check_orders(state.orders, self.orders)
         exchange = self._scenario.venue.exchange
-        # After a pause the bot reads every book anew, and quotes nothing before.
+        # After a pause the bot requests every book again, and quotes nothing before.
         if not exchange.trading_paused():
             check_books(state, exchange.engine.markets)
 
 
 def _check_told(fill: Fill, outputs: Sequence[Output], bot: Bot) -> None:
-    """Check that a fill that is booked as it was told is of an order that was live until then."""
+    """Check that a fill booked from the stream alone is of an order that was live until then."""
     live = bot.engine.state.orders.get(fill.client_id) is not None
     notes = (each for each in outputs if isinstance(each, Note) and each.name == "order.over")
     if not live and all(note.fields["client_order_id"] != fill.client_id for note in notes):

@@ -1,7 +1,7 @@
-"""The bot's orders that rest on the exchange, as the exchange tells of them, each checked alone.
+"""The bot's orders that rest on the exchange, by the exchange's own facts, checked one by one.
 
-What the bot cannot know is told apart here: an order that an earlier session had under way, and one
-that a report has ended falsely.
+Orders that the bot cannot know about are tracked separately: those that an earlier session had in
+flight, and those that a false report has ended.
 """
 
 from __future__ import annotations
@@ -18,43 +18,43 @@ from mmbot.trading.orders import OwnOrders
 from mmbot.trading.values import CLIENT_ID_PREFIX, Side
 from mmbot.units import Milliseconds, Price
 
-# How long after a report that ended an order falsely the bot may take it for over: until a reading
-# of the account lists it once more, a query confirms that it rests, and what was placed in its
-# place is cancelled, all of which may fail a few times.
+# How long after a false report of its end the bot may think that an order is over: until a reading
+# of the account lists it again, a query confirms that it rests, and its replacement is cancelled,
+# all of which may fail a few times.
 _FALSELY_OVER_MS: Final = 40_000
-# How long the book that the bot sees may show an own order that has ended: the answer to its cancel
-# may be late, and the stream later still.
+# How long the bot's book may show an own order that has ended: the answer to its cancel may be
+# late, and the stream later still.
 _STILL_SHOWN_MS: Final = 30_000
 
 
 class LiveOrders:
-    """What rests, by order id.
+    """The resting orders, by order id.
 
     Raises:
-        InvariantBroken: An order must not rest so; raised by whatever method finds it.
+        InvariantBroken: An order must not rest like this; raised by whatever method finds it.
     """
 
     def __init__(self, lifetime: Milliseconds) -> None:
-        """Begin with none; no order may rest for longer than `lifetime` unless it is renewed."""
+        """Begin with none; no order may rest longer than `lifetime` unless it is renewed."""
         self.resting: dict[str, ExchangeOrder] = {}
         self.placed = 0
         self._session = ""
-        # What the present session has placed of it, by client id.
+        # Those placed by the present session, by client id.
         self._of_session: dict[str, ExchangeOrder] = {}
         # Since when the operator has halted the bot, in true milliseconds.
         self.halted_at: Milliseconds | None = None
         # The time of the last fact.
         self.now: Milliseconds = 0
         self._lifetime = lifetime
-        # Orders that a session had under way at its end, and that came to rest in a later one.
+        # Orders that a session had in flight at its end, and that came to rest in a later one.
         self._late: set[str] = set()
-        # When an own order at that price ended last.
+        # When an own order at this price last ended.
         self._lately_ours: dict[tuple[str, Side, Price], Milliseconds] = {}
-        # When a report last ended an order falsely, by client id.
+        # When a false report last ended an order, by client id.
         self._false_ends: dict[str, Milliseconds] = {}
 
     def __iter__(self) -> Iterator[ExchangeOrder]:
-        """Return the resting orders, the oldest first."""
+        """Return the resting orders, oldest first."""
         return iter(self.resting.values())
 
     @property
@@ -70,7 +70,7 @@ class LiveOrders:
         }
 
     def changed(self, fact: OrderChanged) -> None:
-        """Follow what has become of an own order, and check that it may rest so."""
+        """Follow a change of an own order, and check that it may rest like this."""
         order = fact.order
         if fact.reason == "SelfTradeCancel":
             raise InvariantBroken("self_cross", f"{shown(order)} met another order of ours")
@@ -96,20 +96,20 @@ class LiveOrders:
             self._check_alone(order, renewed=True)
 
     def ended_falsely(self, client_id: str, now: Milliseconds) -> None:
-        """Follow a report that ends an order which rests."""
+        """Follow a false report that ends a resting order."""
         self.now = self._false_ends[client_id] = now
 
     def may_be_taken_for_over(self, order: ExchangeOrder) -> bool:
-        """Return whether a report has ended an order falsely so lately that it may be believed."""
+        """Return whether a false report ended an order so recently that the bot may believe it."""
         told = self._false_ends.get(order.client_order_id)
         return told is not None and self.now < told + _FALSELY_OVER_MS
 
     def is_unforeseen(self, order: ExchangeOrder | AccountFilled) -> bool:
-        """Return whether the bot need not have reckoned with what an order does."""
+        """Return whether the bot need not foresee what an order does."""
         return order.order_id in self._late or order.client_order_id in self._false_ends
 
     def own(self) -> Iterator[ExchangeOrder]:
-        """Return what the present session has placed and must know to rest."""
+        """Return the orders that the present session has placed and must know to be resting."""
         for order in self._of_session.values():
             if not self.may_be_taken_for_over(order):
                 yield order
@@ -125,7 +125,7 @@ class LiveOrders:
                 )
 
     def prices_lately_ours(self, sent: CreateRequest) -> Collection[Price]:
-        """Return where own orders on its side ended so lately that a book may still show them."""
+        """Return prices at which a book may still show ended own orders on its side."""
         since = self.now - _STILL_SHOWN_MS
         return {
             price
@@ -134,7 +134,7 @@ class LiveOrders:
         }
 
     def check_met_by(self, sent: CreateRequest) -> None:
-        """Check that an order that is sent meets none of these."""
+        """Check that an order that is sent would trade with none of these."""
         for order in self:
             meets = order.side != sent.side and order.ticker == sent.ticker
             meets = meets and not self.may_be_taken_for_over(order)
@@ -142,7 +142,7 @@ class LiveOrders:
                 raise InvariantBroken("self_cross", f"{sent.client_id} would meet {shown(order)}")
 
     def check_none(self, invariant: str, told: str) -> None:
-        """Check that no order rests; `told` is what an order that does is said to do."""
+        """Check that no order rests; `told` describes one that does."""
         for order in self:
             raise InvariantBroken(invariant, f"{shown(order)} {told}")
 
@@ -166,7 +166,7 @@ class LiveOrders:
             raise InvariantBroken("halted", f"{shown(order)} was placed or renewed after the halt")
 
     def _check_alone(self, order: ExchangeOrder, *, renewed: bool = False) -> None:
-        """Check that no order rests on its side or meets it; an earlier session may leave one."""
+        """Check that no other order is on its side or crosses it, save an earlier session's."""
         for other in self:
             if other.order_id == order.order_id or other.ticker != order.ticker:
                 continue
@@ -183,15 +183,15 @@ class LiveOrders:
 
 
 def is_own(order: ExchangeOrder | AccountFilled) -> bool:
-    """Return whether an order, or what has filled, is the bot's."""
+    """Return whether an order or fill is the bot's."""
     return order.client_order_id.startswith(CLIENT_ID_PREFIX)
 
 
 def session_of(order: ExchangeOrder | AccountFilled) -> str:
-    """Return the session of the bot that placed an order."""
+    """Return the bot's session that placed an order."""
     return order.client_order_id.removeprefix(CLIENT_ID_PREFIX).rpartition("-")[0]
 
 
 def shown(order: ExchangeOrder) -> str:
-    """Return an order in words."""
+    """Return an order as text."""
     return f"{order.client_order_id} ({order.side} {order.remaining} at {order.price})"

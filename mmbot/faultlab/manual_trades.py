@@ -1,4 +1,4 @@
-"""Trades that people make by hand in a simulated world, apart from its crowd."""
+"""Manual trades in a simulated world, in addition to its crowd's."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def place(venue: SimulatedVenue, account: Account, order: NewOrder, now: Millise
     try:
         venue.exchange.engine.place(account, order, now)
     except RequestRefused:
-        # The market may be closed or paused, or the price may not be on its grid any more.
+        # The market may be closed or paused, or the price no longer on its grid.
         return
     venue.advance(now)
     venue.publish(now)

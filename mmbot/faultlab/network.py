@@ -32,14 +32,14 @@ from mmbot.faultlab.traffic import (
 from mmbot.kalshi.http import HttpAnswer, HttpRequest
 from mmbot.units import Count, Milliseconds
 
-# How long a half-open connection stays unnoticed, and how long a cut and a proper close take.
+# How long a half-open connection, a cut and a proper close take to be noticed.
 _UNNOTICED_MS: Final = (10_000, 20_000)
 _CUT_MS: Final = 1
 _CLOSE_MS: Final = 50
 # After this time a session knows how full its write bucket is.
 _SETTLED_MS: Final = 5_000
 
-# Many answers are given in the same second.
+# Cached, as many answers are given in the same second.
 _http_date = lru_cache(256)(partial(formatdate, usegmt=True))
 
 _FILLS_PATH: Final = "/trade-api/v2/portfolio/fills"
@@ -48,18 +48,18 @@ _EMPTY_LISTS: Final = {
     _FILLS_PATH: b'{"fills":[],"cursor":""}',
     "/trade-api/v2/portfolio/positions": b'{"market_positions":[],"cursor":""}',
 }
-# Statuses of an order that the protocol does not define, or spells otherwise.
+# Order statuses that the protocol does not define, or spells differently.
 _STATUSES: Final = ("unknown", "pending", "held", "Canceled", "EXECUTED", "")
-# What cannot remain of an order that is said to rest.
+# Impossible remaining counts for a resting order.
 _REMAINING: Final = ("0.00", "-10.00", "1e2", "some")
-# By how much more a fill is told than it is.
+# The most by which a fill is misstated, in hundredths of a contract or 1e-4 dollar.
 _MOST_MISSTATED: Final = 1_000
-# Of the misstated fills, the part that is at another price instead of with more contracts.
+# The share of misstated fills with another price instead of more contracts.
 _MISSTATED_PRICES: Final = 0.5
 
 
 class NetworkListener(Protocol):
-    """What the network requires of the process."""
+    """The process, as the network uses it."""
 
     def stream_opened(self) -> None:
         """Handle the opening of the stream."""
@@ -82,11 +82,11 @@ class SimulatedStream:
         self.session: StreamSession | None = None
         # Whether the process considers it open.
         self.up = False
-        # Whether nothing passes any more, though the process may not know it yet.
+        # Whether nothing passes any longer, though the process may not know it yet.
         self.dead = False
-        # The types of the frames that a channel that has died does not deliver any more.
+        # The frame types of dead channels, which are no longer delivered.
         self.silent: frozenset[str] = frozenset()
-        # When the last frame in order arrives, in either direction.
+        # When the last in-order frame arrives, in either direction.
         self.last_arrival: Milliseconds = 0
 
 
@@ -116,7 +116,7 @@ class Network:
 
     @property
     def busy(self) -> bool:
-        """Whether a call is open or a frame on its way down."""
+        """Whether a call or a frame to the process is in flight."""
         return bool(self._open_calls or self._frames_in_flight)
 
     def attach(self, process: NetworkListener) -> None:
@@ -173,7 +173,7 @@ class Network:
             self.pump()
 
     def pump(self) -> None:
-        """Send the process every frame that the venue has put out."""
+        """Send the process every frame in the venue's outbox."""
         connection = self.connection
         if connection is None or connection.session is None:
             return
@@ -223,20 +223,20 @@ class Network:
             self._process.received(frame)
 
     def silence(self, kinds: frozenset[str]) -> None:
-        """Deliver nothing of these types any more on the present connection, which lives."""
+        """Stop delivering these frame types on the present connection, which stays up."""
         connection = self.connection
         if connection is not None and connection.up:
             connection.silent |= kinds
             self._auditor.channel_silenced(kinds, self._scheduler.now)
 
     def end_silence(self) -> None:
-        """Have every channel of the present connection deliver again."""
+        """Let every channel of the present connection deliver again."""
         if self.connection is not None:
             self.connection.silent = frozenset()
         self._auditor.channels_restored()
 
     def invent_fill(self, order: ExchangeOrder, count: Count) -> None:
-        """Tell the process of a fill of an order that never happened."""
+        """Report to the process a fill of an order that never happened."""
         connection = self.connection
         session = None if connection is None else connection.session
         if connection is None or session is None or not connection.up:
@@ -270,7 +270,7 @@ class Network:
         self._scheduler.after(noticed_after, partial(self._closed, connection))
 
     def leave_half_open(self) -> None:
-        """Let nothing pass any more, which neither end notices for a while."""
+        """Stop all traffic, which neither end notices for a while."""
         connection = self.connection
         if connection is not None and connection.up:
             connection.dead = True
@@ -327,12 +327,12 @@ class Network:
                 call.fills_denied = answer is not true_answer
 
     def _dated(self, answer: HttpAnswer) -> HttpAnswer:
-        """Return an answer with the date of now, as a web server gives it: in whole seconds."""
+        """Return an answer with the present date in whole seconds, as a web server gives it."""
         date = _http_date(self._scheduler.now // 1000)
         return msgspec.structs.replace(answer, headers=(("date", date),))
 
     def _listed(self, request: HttpRequest, answer: HttpAnswer, now: Milliseconds) -> HttpAnswer:
-        """Return an answer, without any row while the account's lists are empty."""
+        """Return an answer, emptied while the account's lists are to be empty."""
         body = _EMPTY_LISTS.get(request.path)
         if body is None or now >= self._faults.lists_empty_until or answer.status != 200:
             return answer
@@ -358,5 +358,5 @@ class _OpenCall:
     def __init__(self, answered: Callable[[HttpAnswer | None], None]) -> None:
         self.answered = answered
         self.over = False
-        # Whether a list of fills that is on its way was emptied; `None` for any other answer.
+        # Whether a fault emptied this list of fills; `None` for any other answer.
         self.fills_denied: bool | None = None

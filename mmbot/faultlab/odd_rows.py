@@ -1,4 +1,4 @@
-"""Rows of the exchange's lists that are not ours, or that cannot be read."""
+"""Rows for the exchange's lists that are not ours or cannot be read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 from mmbot.exchange.render import Json
 
-# Rows of other series and clients, as orders, fills and positions; some lack what ours have.
+# Rows of other series and clients, for orders, fills and positions; some lack fields of ours.
 FOREIGN_ROWS: Final[tuple[Json, ...]] = (
     {"ticker": "KXBTCD-1", "market_ticker": "KXBTCD-1", "status": "resting"},
     {

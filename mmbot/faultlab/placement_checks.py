@@ -1,7 +1,7 @@
-"""What must hold for every order that the bot sends, at the moment it is sent.
+"""Checks that must hold for every order when the bot sends it.
 
-Each check holds one order against what the bot could know: what its stream had delivered, what the
-listing said some time ago, which counts were out, and the book as the bot saw it.
+Each compares an order with what the bot could know: what its stream had delivered, what the listing
+said some time ago, which counts were out, and the book as the bot saw it.
 """
 
 from __future__ import annotations
@@ -34,12 +34,11 @@ from mmbot.units import (
     value_of,
 )
 
-# How far the bot's clock may be off, rounding to whole seconds included.
+# How far the bot's clock may be off, including rounding to whole seconds.
 SKEW_MS: Final = 6_000
 # How long the bot may trust books whose channel has died.
 _BLIND_MS: Final = 5_000
-# How long after the listing changed the bot may not know it: a copy of it may be old, and readings
-# of it may fail.
+# How long the bot may not know of a change of the listing: copies may be old, and readings fail.
 _LISTING_UNKNOWN_MS: Final = 90_000
 # A fee's step of rounding, in dollars.
 _FEE_STEP: Final = 0.0001
@@ -48,7 +47,7 @@ _FEE_STEP: Final = 0.0001
 def check_stream(
     sent: CreateRequest, stream: DeliveredStream | None, now: Milliseconds
 ) -> DeliveredStream:
-    """Check that the stream shows the market and the account; return it.
+    """Check that the stream covers the market and the account; return it.
 
     Raises:
         InvariantBroken: There is none, its books are silent or have a gap, or the account was not
@@ -69,10 +68,10 @@ def check_stream(
 
 
 def check_listing(sent: CreateRequest, exchange: ExchangeState, now: Milliseconds) -> None:
-    """Check that the listing, as it was some time ago, allows the order.
+    """Check that the listing, as of some time ago, allows the order.
 
     Raises:
-        InvariantBroken: It charges makers what is not known, or cannot be read.
+        InvariantBroken: Its maker fee is not known, or it cannot be read.
     """
     if not any(each.is_public for each in reckoned_with(exchange, event_of(sent.ticker), now)):
         raise InvariantBroken("charged", f"{sent.client_id} was sent under a fee nobody knows")
@@ -86,16 +85,16 @@ def check_listing(sent: CreateRequest, exchange: ExchangeState, now: Millisecond
 
 
 class PlacedBy(msgspec.Struct, frozen=True):
-    """What the engine placed an order by: the market's limits, and the share of fair value."""
+    """The basis on which the engine placed an order: quote limits, and share of fair value."""
 
     limits: QuoteLimits
     share: float
 
 
 class WatchedPlaces:
-    """What each order was placed by.
+    """The basis on which each order was placed.
 
-    A step of the bot may be several of its engine's, of which each may price a market anew.
+    A step of the bot may be several steps of its engine, each of which may reprice a market.
     """
 
     def __init__(self) -> None:
@@ -103,7 +102,7 @@ class WatchedPlaces:
         self._placed: dict[str, PlacedBy] = {}
 
     def watch(self, engine: Engine) -> None:
-        """Keep what this engine places orders by; no more of those before."""
+        """Keep the basis of this engine's orders; drop earlier ones."""
         self._placed.clear()
         handle = engine.handle
 
@@ -124,14 +123,14 @@ class WatchedPlaces:
             self._placed[place.client_id] = PlacedBy(limits, share)
 
     def take(self, client_id: str) -> PlacedBy | None:
-        """Return what an order was placed by, once."""
+        """Return, once, the basis on which an order was placed."""
         return self._placed.pop(client_id, None)
 
 
 def check_edge(
     sent: CreateRequest, placed: PlacedBy | None, exchange: ExchangeState, now: Milliseconds
 ) -> None:
-    """Check that the price keeps margin and edge after the fee that the exchange would take.
+    """Check that the price keeps margin and edge after the exchange's fee.
 
     Raises:
         InvariantBroken: It does not, or the market was not priced.
@@ -152,7 +151,7 @@ def check_edge(
 
 
 def check_belief(sent: CreateRequest, bot: Bot, scenario: Scenario, now: Milliseconds) -> None:
-    """Check that the belief knows every count that is due.
+    """Check that the belief has every count that is due.
 
     Raises:
         InvariantBroken: It does not, or there is none.
@@ -169,13 +168,13 @@ def check_belief(sent: CreateRequest, bot: Bot, scenario: Scenario, now: Millise
 
 
 def check_price(sent: CreateRequest, bot: Bot, lately_ours: Collection[Price]) -> None:
-    """Check that the price is at most a tick beyond the best of others, as the bot saw them.
+    """Check that the price is at most a tick better than the best of others, as the bot saw it.
 
-    What the book shows at a price that was `lately_ours` may be an own order that is gone already,
-    or another's.
+    What the book shows at a price in `lately_ours` may be an own order that is already gone, or
+    another's.
 
     Raises:
-        InvariantBroken: It is further, or the bot has no book of the market.
+        InvariantBroken: It is better by more, or the bot has no book of the market.
     """
     market = bot.engine.state.find_market(sent.ticker)
     if market is None or market.book is None:

@@ -1,4 +1,4 @@
-"""P&L of settled fills by when they happened: while a count was awaited, while it was news, apart.
+"""P&L of settled fills by their time: while a count was awaited, while it was news, or apart.
 
 A count is *awaited* from when its release is possible until it is out; then it is *news* for half
 an hour, in which some traders have read it and others have not.
@@ -17,12 +17,12 @@ from mmbot.exchange.timetable import Release
 from mmbot.underlying.calendar import EASTERN, Week, to_milliseconds
 from mmbot.units import Count, Milliseconds, Money, Price
 
-# After this time everybody has read a count.
+# After this time, everybody has read a count.
 _NEWS_MS: Final = 30 * 60_000
 
 
 class PnlTotals(msgspec.Struct, frozen=True):
-    """Some fills, and their P&L: what was bought at its settled value, less price and fee."""
+    """A number of fills with their P&L: the settled value less price and fee."""
 
     fills: int = 0
     contracts: Count = Count(0)
@@ -55,7 +55,7 @@ class PnlByWindow(msgspec.Struct, frozen=True):
 
 
 class _ReleaseTimes(msgspec.Struct, frozen=True):
-    """True milliseconds: when a release became possible, when it came, when it is no news."""
+    """When a release became possible, came, and ceased to be news, in true milliseconds."""
 
     gate: Milliseconds
     out: Milliseconds
@@ -68,13 +68,13 @@ def pnl_by_window(
     planned: Iterable[Release],
     gate: dt.time,
 ) -> PnlByWindow:
-    """Add up fills of settled markets.
+    """Add up the fills of settled markets.
 
     Args:
         fills: The fills.
         values: What YES paid in each market, by ticker.
         planned: When the counts were released.
-        gate: From when on a day's release was possible.
+        gate: The time of day from which a release was possible.
     """
     releases, earned = tuple(planned), PnlByWindow()
     times: dict[str, list[_ReleaseTimes]] = {}

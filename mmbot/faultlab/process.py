@@ -1,8 +1,8 @@
-"""The process that the bot runs in, in virtual time: it executes the bot's outputs.
+"""The process in which the bot runs, in virtual time: it executes the bot's outputs.
 
 What the daemon does with sockets, timers, threads and SQLite happens here on one scheduler, through
-the driver that the daemon uses. The process can be killed between any two of the bot's outputs; its
-ledger survives it.
+the daemon's own driver. The process can be killed between any two of the bot's outputs; its ledger
+survives.
 """
 
 from __future__ import annotations
@@ -68,14 +68,14 @@ class SimulatedProcess:
         self.alive = True
         self.finished = False
         self.bot = bot
-        # By how much a fault has moved the forecast.
+        # By how many counts a fault has shifted the forecast.
         self.forecast_shift = 0
         self._scenario = environment.scenario
         self._scheduler = environment.scheduler
         self._machine = environment.clock
-        # When the account was read last, in true milliseconds.
+        # When the account was last read, in true milliseconds.
         self.read_at = self._scheduler.now
-        # A session that began while the machine's clock was wrong goes by the wrong time at first.
+        # A session that begins while the machine's clock is wrong uses the wrong time at first.
         self._clock = SteadyClock(environment.clock.wall, environment.clock.elapsed)
         self._clock_set = False
         self._faults = environment.faults
@@ -88,7 +88,7 @@ class SimulatedProcess:
         self._timer_at: Milliseconds | None = None
         self._backoff = Backoff(lambda: 0.5)
         self._connecting = self._streaming = False
-        # Since when the connection lasts or is tried, and whether it has brought any data.
+        # Since when the connection is up or being opened, and whether it has delivered data.
         self._connected_at = self._scheduler.now
         self._subscribed = self._served = self._given_up = False
         self._fit = self._scenario.fit
@@ -105,7 +105,7 @@ class SimulatedProcess:
         self._driver.handle(HistoryLoaded(self._ledger.known_counts(self._scenario.history)))
 
     def kill(self) -> None:
-        """End at once; requests under way still reach the exchange, their answers are dropped."""
+        """End at once; requests in flight still reach the exchange, their answers are dropped."""
         self.alive = False
         self._auditor.stream = None
 
@@ -119,7 +119,7 @@ class SimulatedProcess:
         self._driver.handle(EventOccurred(word))
 
     def shift_forecast(self, by: int) -> None:
-        """Move the forecast at once, by so much."""
+        """Shift the forecast by `by` counts, at once."""
         self.forecast_shift = by
         if self._trading:
             self._handle_forecast()
@@ -189,7 +189,7 @@ class SimulatedProcess:
         truth = self._auditor.stream
         if truth is not None:
             truth.follow(frame)
-            # What comes once all is subscribed is data.
+            # Frames that arrive once all is subscribed are data.
             self._served |= self._subscribed
             self._driver.handle(FrameReceived(frame))
             self._subscribed = self.bot.streaming
@@ -222,7 +222,7 @@ class SimulatedProcess:
             raise ProcessDied
 
     def send_call(self, call: Call) -> None:
-        """Send a request; its answer comes when the network brings it."""
+        """Send a request; the network delivers its answer."""
         stream, sent = self._auditor.stream, self._clock.now()
         unreported = stream is not None and stream.reports_silent
 
@@ -243,12 +243,12 @@ class SimulatedProcess:
         self._network.transmit(frame)
 
     def reconnect(self) -> None:
-        """Close the stream; another is opened once it is closed."""
+        """Close the stream; a new one is opened once it is closed."""
         self._given_up = True
         self._network.disconnect()
 
     def set_timer(self, at: Milliseconds) -> None:
-        """Fire a timer at the session's `at`."""
+        """Set the timer to `at`, by the session's clock."""
         self._timer_at = at
         due = self._scheduler.now + max(0, at - self._clock.now())
         if due != self._timer_due:
@@ -274,7 +274,7 @@ class SimulatedProcess:
         self._later(_PAGE_MS, read)
 
     def fit_forecast(self, fit: FitForecast) -> None:
-        """Fit a forecaster, unless the one at hand is of the same week."""
+        """Fit a forecaster, unless the present one is of the same week."""
         if fit.week != self._fitted_for:
             memory = self._fit.memory
             self._fit = self._scenario.forecasters.fit(fit.counts, fit.method, memory)
@@ -292,7 +292,7 @@ class SimulatedProcess:
         self._auditor.set_quiet(still=False)
 
     def record(self, record: Record) -> None:
-        """Write into the ledger, or die as the daemon does where that fails."""
+        """Write to the ledger, or die as the daemon does if that fails."""
         self._ledger.require_writable(self._scheduler.now)
         if not (self._ledger.stalled or self._uncommitted):
             self._commit(record)
@@ -302,7 +302,7 @@ class SimulatedProcess:
         self._uncommitted.append(record)
 
     def commit(self) -> None:
-        """Commit what waits for it."""
+        """Commit the pending writes."""
         waiting, self._uncommitted = self._uncommitted, []
         for record in waiting:
             self._commit(record)
@@ -351,7 +351,7 @@ class SimulatedProcess:
 
 
 class _MovedPredictor:
-    """A forecaster whose every belief is moved by some counts."""
+    """A forecaster whose beliefs are shifted by some counts."""
 
     def __init__(self, forecaster: Predictor, by: int, formed: Callable[[Belief], None]) -> None:
         self._forecaster = forecaster
@@ -359,7 +359,7 @@ class _MovedPredictor:
         self._formed = formed
 
     def belief(self, counts: Counts, week: Week, strikes: Sequence[int]) -> Belief:
-        """Return the belief as if the strikes were so much higher."""
+        """Return the belief as if the strikes were higher by that many counts."""
         moved = tuple(strike + self._by for strike in strikes)
         belief = self._forecaster.belief(counts, week, moved)
         belief = msgspec.structs.replace(belief, strikes=tuple(strikes))
@@ -367,5 +367,5 @@ class _MovedPredictor:
         return belief
 
     def deviations(self, counts: Counts, day: dt.date, count: int) -> float:
-        """Return how far a count is from its forecast, in standard deviations."""
+        """Return the distance of a count from its forecast, in standard deviations."""
         return self._forecaster.deviations(counts, day, count)

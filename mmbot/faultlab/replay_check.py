@@ -1,4 +1,4 @@
-"""The sessions of a bot in a world, recorded in memory and replayed."""
+"""Records the sessions of a bot in a world in memory, and replays them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ReplayCheck:
     """Begins recorded sessions, and replays them when they are over."""
 
     def __init__(self) -> None:
-        # Inputs whose replay was identical so far.
+        # Inputs replayed with identical outputs so far.
         self.replayed = 0
         self._sessions: list[list[bytes]] = []
 
@@ -29,7 +29,7 @@ class ReplayCheck:
         session: str,
         rng: random.Random,
     ) -> Bot:
-        """Return a bot that begins its session on the record."""
+        """Return a bot whose session is recorded."""
         records: list[bytes] = []
         self._sessions.append(records)
         return RecordedBot(settings, clock, signer, session, rng, keep=records.append)

@@ -1,8 +1,8 @@
-"""The surroundings of some simulated weeks: exchange, crowd, pages, forecaster, windows to play.
+"""The scenario of some simulated weeks: exchange, crowd, pages, forecaster, windows to play.
 
-The made-up history before the weeks is always the same; what varies with the seed are the weeks'
-own counts, their release times, the crowd, and, in eventful hours, the bot's settings. Each week's
-event is listed on its Monday, or a week ahead, while the one before still trades.
+The synthetic history before the weeks is always the same; the weeks' own counts, their release
+times, the crowd and, in eventful hours, the bot's settings vary with the seed. Each week's event is
+listed on its Monday, or a week ahead, while the one before still trades.
 """
 
 from __future__ import annotations
@@ -42,27 +42,27 @@ from mmbot.units import MONEY_PER_DOLLAR, Milliseconds, Money
 FREE_FOR_MAKERS: Final = FeeSchedule()
 FIRST_WEEK: Final = Week(dt.date(2026, 10, 18))
 _HISTORY_SEED: Final = 1
-# The standard deviation of log counts, of a week in common and of each of its days.
+# The standard deviation of log counts: of the deviation shared by a week, and of each day's own.
 _NOISE: Final = 0.025
-# How many strikes below and above the middle: mostly few, to be quick.
+# How many strikes below and above the middle: mostly few, for speed.
 _STRIKES_A_SIDE: Final = (3, 3, 3, 5)
 _PAGE_DAYS: Final = 30
 _BALANCE: Final = Money(10_000 * MONEY_PER_DOLLAR)
 _USER, _KEY = "member", "key"
-# How long before it opens an event is listed, and how many weeks before its own it may open.
+# How long before its opening an event is listed, and how many weeks ahead of its own it may open.
 _LISTED_BEFORE: Final = dt.timedelta(hours=5)
 _WEEKS_AHEAD: Final = (0, 0, 1)
 
 
-# Tables of a config, as TOML has them.
+# Tables of a config, as in TOML.
 Tables: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 
 class CrowdBehaviour(msgspec.Struct, frozen=True):
-    """How the other traders, the releases and the page behave in hours of one kind."""
+    """The behaviour of other traders, releases and the page in hours of one kind."""
 
     pace: Pace
-    # Whether releases are early and late at times.
+    # Whether releases are sometimes early or late.
     varied: bool
     structures: tuple[str, ...]
     # How old a cached copy of the page may be.
@@ -102,7 +102,7 @@ class Scenario(msgspec.Struct, frozen=True):
     signer: Signer
     venue: SimulatedVenue
     account: Account
-    # The account that fills an order of the bot where a fault requires it.
+    # The account that fills the bot's orders when a fault requires it.
     counterparty: Account
     website: Website
     releases: tuple[Release, ...]
@@ -113,7 +113,7 @@ class Scenario(msgspec.Struct, frozen=True):
 
 
 class WindowedCrowd:
-    """A crowd that acts only within the played windows, and not while it is paused."""
+    """A crowd that acts only within the played windows, and not while paused."""
 
     def __init__(self, crowd: Crowd, windows: tuple[PlayedWindow, ...]) -> None:
         self._crowd = crowd
@@ -122,7 +122,7 @@ class WindowedCrowd:
         self.paused = False
 
     def next_at(self) -> Milliseconds | None:
-        """Return when the crowd acts next: in a window, or when the next one begins."""
+        """Return when the crowd acts next: within a window, or at the start of the next."""
         at = None if self.paused else self._crowd.next_at()
         if at is None:
             return None
@@ -154,7 +154,7 @@ class WindowedCrowd:
 
 
 def weeks(count: int) -> tuple[Week, ...]:
-    """Return the first `count` weeks that are simulated, in order."""
+    """Return the first `count` simulated weeks, in order."""
     return tuple(Week(FIRST_WEEK.sunday + dt.timedelta(weeks=i)) for i in range(count))
 
 
@@ -167,7 +167,7 @@ def build(
 ) -> Scenario:
     """Build the scenario of consecutive weeks for a seed, in a series with these fees.
 
-    Of the bot's settings the `tables` of a config take the place of what is drawn.
+    The `tables` of a config override drawn settings of the bot.
     """
     rng = random.Random(f"scene {seed}")
     settings, behaviour = _settings(hours, rng, tables), _BEHAVIOURS[hours]
@@ -175,7 +175,7 @@ def build(
     underlying, simulated = chosen.underlying, chosen.underlying.simulated
     history, fit, middle = _before(played[0], settings.forecast.method, chosen)
     strikes = _strikes(middle, simulated.strike_step, rng)
-    # A crowd that learns from the counts must not expect the noise of days to come.
+    # A crowd that learns from the counts must not know the noise of future days.
     noise_until = played[0].monday - dt.timedelta(days=1) if behaviour.learn else dt.date.max
     expected, counts = _counts(played, rng, noise_until, underlying)
     planned = _planned(played, behaviour, underlying, rng)
@@ -218,7 +218,7 @@ def _venue(
     planned: tuple[Release, ...],
     rng: random.Random,
 ) -> SimulatedVenue:
-    """Return a venue on which the first week is listed, and the others will be in time."""
+    """Return a venue on which the first week is listed; the others are listed in time."""
     venue = SimulatedVenue(
         settings, clock, weeks=played[:1], counts=counts, releases=planned, rng=rng
     )
@@ -230,7 +230,7 @@ def _venue(
 def _planned(
     played: tuple[Week, ...], behaviour: CrowdBehaviour, underlying: Underlying, rng: random.Random
 ) -> tuple[Release, ...]:
-    """Return when the counts of these weeks, and of the days before them, come out."""
+    """Return the releases of these weeks' counts, and of those of the days before them."""
     simulated = underlying.simulated
     first_day = played[0].monday - dt.timedelta(days=_PAGE_DAYS)
     draw = simulated.varied_release_time if behaviour.varied else simulated.release_time
@@ -263,7 +263,7 @@ def _exchange_settings(
 def _crowd(
     seed: str, venue: SimulatedVenue, pace: Pace, learnt: PosteriorConsensus | None
 ) -> Crowd:
-    """Return the crowd; where it does not learn from the counts, it sees the outcome blurred."""
+    """Return the crowd; if it does not learn from the counts, it sees the outcome with noise."""
     rng = random.Random(f"crowd {seed}")
     errors = venue.exchange.settings.underlying.simulated.errors
     consensus = learnt or NoisyOutcome(venue.outcome, errors, rng)
@@ -284,7 +284,7 @@ def _list_in_time(venue: SimulatedVenue, week: Week) -> None:
 def _as_cached(
     planned: tuple[Release, ...], behaviour: CrowdBehaviour, rng: random.Random
 ) -> tuple[Release, ...]:
-    """Return when the bot can read each release: a cache may serve an older copy of the page."""
+    """Return when the bot can read each release, as a cache may serve an old copy of the page."""
     return tuple(
         Release(release.at + rng.random() * behaviour.page_age, release.days) for release in planned
     )
@@ -301,8 +301,8 @@ def _drawn(hours: Hours, rng: random.Random) -> dict[str, Any]:
         case "eventful":
             return _eventful_settings(rng)
         case "ordinary":
-            # As shipped, but orders need not be renewed every minute, one method of the pool is
-            # fitted in a fraction of the time, and with both sides quoted there is more to compare.
+            # The defaults, except: orders need not be renewed every minute, one method of the pool
+            # is fitted in a fraction of the time, and quoting both sides gives more to compare.
             return {
                 "mode": "demo",
                 "forecast": {"method": "combined"},
@@ -343,7 +343,7 @@ def _eventful_settings(rng: random.Random) -> dict[str, Any]:
 
 @functools.cache
 def _before(week: Week, method: str, chosen: Known) -> tuple[Counts, Fit, int]:
-    """Return the counts before a week, the forecaster fitted to them, and the middle strike."""
+    """Return the counts before a week, a forecaster fitted to them, and the middle strike."""
     underlying = chosen.underlying
     days = underlying.simulated.counts(week.monday - dt.timedelta(days=1), _HISTORY_SEED)
     assumed = underlying.assumed_release
@@ -356,9 +356,9 @@ def _before(week: Week, method: str, chosen: Known) -> tuple[Counts, Fit, int]:
 def _counts(
     played: tuple[Week, ...], rng: random.Random, noise_until: dt.date, underlying: Underlying
 ) -> tuple[dict[dt.date, int], dict[dt.date, int]]:
-    """Return the expected counts of the days on the page, and the seed's own counts of them.
+    """Return the expected counts of the days on the page, and the seed's own counts.
 
-    The history has noise up to `noise_until`, and what is to be expected after that.
+    The expected counts include the history's noise up to `noise_until`.
     """
     first, last = played[0].monday - dt.timedelta(days=_PAGE_DAYS), played[-1].sunday
     made = underlying.simulated.counts(last, _HISTORY_SEED, noise_until)

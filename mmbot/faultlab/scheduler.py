@@ -1,4 +1,4 @@
-"""Virtual time: actions in the order in which they are due, and a digest of the traffic."""
+"""Virtual time: runs actions in the order of their due times, and digests the traffic."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mmbot.units import Milliseconds
 
 
 class Scheduler:
-    """Runs actions by due time, and in the order of their scheduling where that is the same.
+    """Runs actions by due time; those due together run in the order of scheduling.
 
     `now` is the true time.
     """
@@ -28,11 +28,11 @@ class Scheduler:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of everything that was traced, in hexadecimal."""
+        """SHA-256 of everything traced, in hexadecimal."""
         return self._hash.hexdigest()
 
     def at(self, due: Milliseconds, action: Callable[[], None]) -> None:
-        """Schedule an action; one that is overdue runs next, at the present time."""
+        """Schedule an action; an overdue one runs next, at the present time."""
         self._scheduled += 1
         heappush(self._actions, (due, self._scheduled, action))
 

@@ -1,7 +1,7 @@
-"""Fills told otherwise than they are: with other ids or numbers, or though they never happened.
+"""Fills that are reported wrongly: with other ids or numbers, or though they never happened.
 
-An invented fill may be the equal of one that did happen. Nobody can tell such two apart: it is
-right to void either, and to keep the invented one alone where only that was told.
+An invented fill may equal one that did happen. Nobody can tell the two apart: it is right to void
+either, and to keep the invented one if only that was reported.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ FillKey: TypeAlias = tuple[str, str]
 
 
 class ToldFills:
-    """The fills of one world that were renamed or invented."""
+    """The renamed, misstated and invented fills of one world."""
 
     def __init__(self) -> None:
-        """Begin with every fill told as it is."""
+        """Begin with every fill reported correctly."""
         self._true: dict[FillKey, FillKey] = {}
         self._misstated: set[FillKey] = set()
         # Side, price and count of each invented fill, until it is voided.
         self._invented: dict[FillKey, tuple[Side, Price, Count] | None] = {}
 
     def rename(self, other: FillKey, true: FillKey) -> None:
-        """Follow a fill that is told under another id."""
+        """Follow a fill that is reported under another id."""
         self._true[other] = true
 
     def misstate(self, key: FillKey) -> None:
-        """Follow a fill that is told with other numbers."""
+        """Follow a fill that is reported with other numbers."""
         self._misstated.add(key)
 
     def is_misstated(self, fill: Fill) -> bool:
-        """Return whether a fill was told with other numbers than it has."""
+        """Return whether a fill was reported with wrong numbers."""
         return fill.key in self._misstated
 
     def invent(self, order: ExchangeOrder, count: Count) -> str:
@@ -47,15 +47,15 @@ class ToldFills:
         return trade_id
 
     def true_key(self, fill: Fill) -> FillKey | None:
-        """Return the key of a fill at the exchange; `None` if it is an invented one."""
+        """Return the exchange's key of a fill; `None` if it is invented."""
         return None if fill.key in self._invented else self._true.get(fill.key, fill.key)
 
     def taken_for_equal(
         self, key: FillKey, filled: Mapping[FillKey, AccountFilled], booked: Set[FillKey]
     ) -> FillKey:
-        """Return which fill is booked where one of this key is already.
+        """Return which fill was really booked, if one with this key is booked already.
 
-        A renamed fill may be taken for an equal one of its order; then that one is booked.
+        A renamed fill may be taken for an equal one of its order, which is then booked.
         """
         name = next((name for name, true in self._true.items() if true == key), None)
         if name is None:
@@ -65,13 +65,13 @@ class ToldFills:
         return self._true[name]
 
     def voided(self, fill: Fill) -> None:
-        """Check that a fill that is voided never happened, or that an equal one did not."""
+        """Check that a voided fill never happened, or that an equal one did not."""
         if fill.key not in self._invented:
             self._exchange_for_equal(fill)
         self._invented[fill.key] = None
 
     def pair_equals(self, booked: Iterable[Fill], filled: Mapping[FillKey, AccountFilled]) -> None:
-        """Take each invented fill that is booked for an equal one that happened and is not.
+        """Pair each booked invented fill with an equal one that happened and is not booked.
 
         Args:
             booked: The fills in the ledger.
@@ -89,7 +89,7 @@ class ToldFills:
                 del self._invented[fill.key]
 
     def _exchange_for_equal(self, fill: Fill) -> None:
-        """Take an invented fill for one that happened, as that was voided in its place."""
+        """Exchange a voided fill that happened for an equal invented one."""
         essence = fill.side, fill.price, fill.count
         for key, invented in self._invented.items():
             if key[1] == fill.order_id and invented == essence:

@@ -1,4 +1,4 @@
-"""The wire, parsed independently of the bot: requested orders, and the stream's frames."""
+"""Parses the wire independently of the bot: requested orders, and the stream's frames."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BATCH: Final = f"{ORDERS_PATH}/batched"
 
 
 class CreateRequest(msgspec.Struct, frozen=True):
-    """An order that a request asks to create."""
+    """An order that a request creates."""
 
     client_id: str
     ticker: str
@@ -38,7 +38,7 @@ class _Frame(msgspec.Struct, frozen=True):
     type: str = ""
     sid: int = 0
     seq: int = 0
-    # Most bodies are not looked at, and need not be decoded.
+    # Most bodies are not needed, so they are left undecoded.
     msg: msgspec.Raw = msgspec.Raw()
 
 
@@ -47,7 +47,7 @@ class _FrameType(msgspec.Struct, frozen=True):
 
 
 class _OrderBody(msgspec.Struct, frozen=True):
-    # A row of another client's may have anything there.
+    # Another client's row may have anything here.
     status: Any = None
     client_order_id: Any = None
 
@@ -74,10 +74,10 @@ _SNAPSHOT: Final = msgspec.json.Decoder(_Snapshot)
 class DeliveredStream:
     """What one connection has delivered to the bot, tracked independently of the bot's own feed.
 
-    `gapless_books` has the tickers whose book came as a snapshot and without a gap since. The
-    auditor sets the others: `account_read` once the account was read on this connection,
-    `books_silent_since` when its channel of books dies, `reports_silent` when that of own orders
-    does, and `unreported_since` when an order is confirmed whose report is not delivered.
+    `gapless_books` has the tickers whose book has had a snapshot and no gap since. The auditor sets
+    the others: `account_read` once the account was read on this connection, `books_silent_since`
+    when its books' channel dies, `reports_silent` when that of own orders does, and
+    `unreported_since` when an order is confirmed but its report is not delivered.
     """
 
     def __init__(self) -> None:
@@ -112,7 +112,7 @@ class DeliveredStream:
 
 
 def orders_created_by(request: HttpRequest) -> list[CreateRequest]:
-    """Return the orders that a request asks to create."""
+    """Return the orders that a request creates."""
     if request.method != "POST" or request.path not in (ORDERS_PATH, _BATCH):
         return []
     body = msgspec.json.decode(request.body)
@@ -129,7 +129,7 @@ def orders_created_by(request: HttpRequest) -> list[CreateRequest]:
 
 
 def confirms_an_order(request: HttpRequest, answer: HttpAnswer) -> bool:
-    """Return whether an answer says that an order that was to be created rests."""
+    """Return whether an answer confirms that an order was created."""
     if answer.status != 201 or not orders_created_by(request):
         return False
     body = msgspec.json.decode(answer.body)
@@ -137,7 +137,7 @@ def confirms_an_order(request: HttpRequest, answer: HttpAnswer) -> bool:
 
 
 def cancelled_ids(request: HttpRequest) -> list[str]:
-    """Return the ids of the orders that a request asks to cancel."""
+    """Return the ids of the orders that a request cancels."""
     if request.method != "DELETE" or not request.path.startswith(ORDERS_PATH):
         return []
     if request.path == _BATCH:
@@ -151,7 +151,7 @@ def kind_of(frame: bytes) -> str:
 
 
 def resting_report(frame: bytes) -> str:
-    """Return the client id of an own order that a report says to rest, or "" for any other."""
+    """Return the client id of an own order that a report shows as resting; "" for any other."""
     report = _ORDER_REPORT.decode(frame).msg
     client_id = str(report.client_order_id)
     rests = report.status == "resting" and client_id.startswith(CLIENT_ID_PREFIX)
@@ -167,7 +167,7 @@ def with_statuses(body: bytes, status: str) -> bytes:
 
 
 def renamed_fill(frame: bytes) -> tuple[bytes, tuple[str, str], tuple[str, str]]:
-    """Return a fill under another id, with the keys of the other id and of the true one."""
+    """Return a fill under another id, with its keys by the other id and by the true one."""
     tree = msgspec.json.decode(frame)
     fill = tree["msg"]
     true = fill["trade_id"], fill["order_id"]
@@ -176,16 +176,16 @@ def renamed_fill(frame: bytes) -> tuple[bytes, tuple[str, str], tuple[str, str]]
 
 
 def is_own_fill(frame: bytes) -> bool:
-    """Return whether a fill is one of an own order."""
+    """Return whether a fill is of an own order."""
     client_id = msgspec.json.decode(frame)["msg"].get("client_order_id")
     return isinstance(client_id, str) and client_id.startswith(CLIENT_ID_PREFIX)
 
 
 def misstated_fill(frame: bytes, by: int, *, worse: bool) -> tuple[bytes, tuple[str, str], str]:
-    """Return a fill told otherwise than it is, its key, and its order's client id.
+    """Return a fill with wrong numbers, its key, and its order's client id.
 
-    It is told with `by` more contracts, in hundredths, or at a price that is so much worse, in 1e-4
-    dollar, as none of its order can be.
+    It has `by` more contracts, in hundredths, or a price worse by `by`, in 1e-4 dollar, which its
+    order does not allow.
     """
     tree = msgspec.json.decode(frame)
     fill = tree["msg"]
@@ -225,7 +225,7 @@ def with_status(frame: bytes, status: str) -> bytes:
 
 
 def with_remaining(frame: bytes, remaining: str) -> bytes:
-    """Return a report of an order of which another number of contracts is said to rest."""
+    """Return a report of an order with another remaining count."""
     tree = msgspec.json.decode(frame)
     tree["msg"]["remaining_count_fp"] = remaining
     return msgspec.json.encode(tree)

@@ -1,9 +1,9 @@
-"""Weeks in virtual time: the bot as it trades, the exchange, and faults between them.
+"""Weeks in virtual time: the bot as it trades, the exchange, and faults between the two.
 
-A discrete-event loop on one seed: bytes take their time between the bot's process and the venue,
-faults are injected, and after every step the auditor checks the invariants. One account and one
-ledger last through all weeks, one session of the process after another. The same seed and faults
-give the same world, byte for byte.
+A discrete-event loop on one seed: bytes travel between the bot's process and the venue with
+latency, faults are injected, and the auditor checks the invariants after every step. One account
+and one ledger last through all weeks and all sessions of the process. The same seed and faults give
+the same world, byte for byte.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ _FEES: Final = (
     FeeSchedule("quadratic_with_maker_fees"),
     FeeSchedule("quadratic_with_combo_maker_fees"),
 )
-# How long before the end of a window the crowd pauses, and the bot must have stopped requoting.
+# How long before the end of a window the crowd pauses, and by when the bot must stop requoting.
 _PAUSED_MS: Final = 4_000
 _UNDISTURBED_MS: Final = 2_000
-# How long a process is down between a kill and its restart, and at least between two windows.
+# How long a process is down between a kill and its restart, and between two windows at least.
 _RESTART_MS: Final = (2_000, 10_000)
 _DOWN_MS: Final = 2 * 60_000
-# How long a stop may take, and calls and frames that are under way at the end of a window.
+# How long a stop may take, and calls and frames that are in flight at the end of a window.
 _STOP_MS: Final = 20_000
 _DRAIN_MS: Final = 10_000
 _DRAIN_STEP_MS: Final = 50
@@ -89,10 +89,10 @@ class World:
             weeks: The weeks played, one after another.
             names: The faults that may be injected.
             hours: Which hours are played.
-            unjudged: Invariants that are not checked.
+            unjudged: The invariants that are not checked.
             begin: Creates the bot of a session.
-            fees: Those of the series; if `None`, and fees may change, they are drawn.
-            tables: Those of a config, in the place of settings that are drawn.
+            fees: The series' fees; if `None` and fees may change, they are drawn.
+            tables: Tables of a config, which override drawn settings.
         """
         names = tuple(names)
         self.faults = Faults(seed, names)
@@ -123,7 +123,7 @@ class World:
     # The loop
 
     def run(self) -> WorldResult:
-        """Simulate the weeks, until an invariant is broken if one is."""
+        """Simulate the weeks, up to the first broken invariant."""
         broken, earned = InvariantBroken("", ""), PnlByWindow()
         try:
             for number, window in enumerate(self.scenario.windows, 1):
@@ -166,7 +166,7 @@ class World:
         self._end(last=last)
 
     def _end(self, *, last: bool) -> None:
-        """End a window with the process asked to stop, killed, or suspended with its machine."""
+        """End a window: stop the process, kill it, or suspend it with its machine."""
         manner = "stop" if last else self._rng.choice(("stop", "kill", "sleep"))
         if manner == "stop" and self.process is not None:
             self.process.stop()
@@ -188,7 +188,7 @@ class World:
         self.scheduler.advance_to(now)
 
     def _drain(self) -> None:
-        """Wait until nothing is under way between bot and exchange."""
+        """Wait until nothing is in flight between bot and exchange."""
         for _ in range(_DRAIN_MS // _DRAIN_STEP_MS):
             if not self.network.busy:
                 return
@@ -228,7 +228,7 @@ class World:
     # Faults of the process
 
     def shift_forecast(self, by: int) -> None:
-        """Move the forecast at once, by so much."""
+        """Shift the forecast by `by` counts, at once."""
         if self.process is not None:
             self.process.shift_forecast(by)
 
@@ -246,7 +246,7 @@ class World:
             self.process.handle_operator(Resumed())
 
     def commit(self) -> None:
-        """Commit what the process has written."""
+        """Commit the process's pending writes."""
         if self.process is not None:
             self.process.commit()
 
@@ -291,7 +291,7 @@ class World:
             self.auditor.check_halted()
 
     def _check_money(self) -> None:
-        """Compare what the ledger has earned over all weeks with the exchange's account."""
+        """Compare the ledger's cash flow over all weeks with the exchange's account."""
         ours = self.ledger.cash_change()
         theirs = self.scenario.account.cash - self.scenario.account.deposited
         if ours != theirs:

@@ -1,9 +1,9 @@
-"""The most that the account may lose, by the exchange's own books, held against the limit.
+"""The most that the account may lose, by the exchange's own records, compared with the limit.
 
-What an earlier session had under way when it was killed, and the exchange executes only in the
-next one, that one cannot know of, and no session of what was said to have ended and rests. Such an
-order keeps its short lifetime; it counts from its first renewal on, and before that for whatever
-the bot sends once it knows of it.
+A session cannot know of an order that an earlier one had in flight when it was killed and that the
+exchange executes later, nor of one that rests although it was reported as ended. Such an order has
+its short lifetime; it counts from its first renewal on, and before that against whatever the bot
+sends once it knows of the order.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from mmbot.units import Count, Money, Price
 
 
 class WorstCase:
-    """What is held in each event, and what it comes to if every order fills where it loses."""
+    """The holding in each event, and its worst case if every order fills where it loses."""
 
     def __init__(self, exchange: ExchangeState, orders: LiveOrders, limit: Money) -> None:
-        """Hold nothing; no outcome of an event may lose more than `limit`."""
+        """Begin with nothing held; no outcome of an event may lose more than `limit`."""
         self.pending: dict[str, CreateRequest] = {}
         self._exchange = exchange
         self._orders = orders
@@ -36,7 +36,7 @@ class WorstCase:
         self._excused: set[tuple[str, str]] = set()
 
     def holding(self, event: str) -> Holding:
-        """Return what is held in an event."""
+        """Return the holding in an event."""
         if event not in self._holdings:
             self._holdings[event] = Holding(self._exchange.events[event].tickers)
         return self._holdings[event]
@@ -48,14 +48,14 @@ class WorstCase:
         self.holding(event).book(fill, expected)
 
     def excuse(self, fill: AccountFilled) -> None:
-        """Hold a fill against nobody, once."""
+        """Count a fill's loss as unavoidable, once."""
         key = fill.trade_id, fill.order_id
         if key not in self._excused:
             self._excused.add(key)
             self.holding(event_of(fill.ticker)).excuse(fill)
 
     def check(self, event: str) -> None:
-        """Check the least wealth, with live orders and creates under way filled.
+        """Check the least wealth, with live orders and places in flight filled.
 
         Raises:
             InvariantBroken: It is below the limit.
@@ -69,12 +69,11 @@ class WorstCase:
             )
 
     def check_sent(self, sent: CreateRequest, known_to_bot: OwnOrders) -> None:
-        """Check an order that is sent, and count it from now on.
+        """Check an order that is sent, and count it from then on.
 
         Args:
             sent: The order.
-            known_to_bot: The orders that the bot knows: it has to count the unforeseen ones
-                among them.
+            known_to_bot: The orders that the bot knows; it has to count unforeseen ones among them.
 
         Raises:
             InvariantBroken: It may lose more than is allowed.
@@ -118,5 +117,5 @@ class WorstCase:
             yield ticker, side, price, count, least_fee(schedules, price, count)
 
     def _schedules(self, event: str) -> list[FeeSchedule]:
-        """Return the fees that the bot may reckon with."""
+        """Return the fees that the bot may assume."""
         return reckoned_with(self._exchange, event, self._orders.now)
