@@ -1,7 +1,7 @@
 """Calendar regressors of a day: weekday, season and holidays, with their ridge penalties.
 
 A row holds seven weekday dummies, Fourier terms of the year, the first Fourier terms again for the
-day's weekday, hat functions of the distance to Easter, and dummies for the days around each holiday;
+day's weekday, hat functions of the distance to Easter, and dummies of the days around each holiday;
 holidays with a fixed date can have a second set by the weekday they fall on. Counts play no part.
 """
 
