@@ -62,7 +62,7 @@ class Plan(_Request, frozen=True, tag="plan"):
 
 
 class Reload(_Request, frozen=True, tag="reload"):
-    """Read the config file again, and put in force what can be."""
+    """Read the config file again, and apply what can be applied now."""
 
 
 class Status(_Request, frozen=True, tag="status"):
@@ -248,7 +248,7 @@ class ChangedKey(msgspec.Struct, frozen=True):
 
 
 class ReloadReport(msgspec.Struct, frozen=True, tag="reload"):
-    """What a reload has put in force, and what keeps its value until a restart."""
+    """The changes that a reload has applied, and those that wait for a restart."""
 
     changed: tuple[ChangedKey, ...]
     waits_for_restart: tuple[ChangedKey, ...]

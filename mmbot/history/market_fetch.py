@@ -26,7 +26,7 @@ _MOST_PAGES = 2_000
 _CANDLES_AT_ONCE = 4_800
 # The newest rows of the last fetch are requested again, so that none is lost in between.
 _OVERLAP_MS: Milliseconds = 120_000
-# After so many fetches, a market whose trades do not add up to its volume is left as it is.
+# After this many fetches, a market whose trades do not add up to its volume is left as it is.
 MOST_FETCHES = 3
 
 

@@ -24,7 +24,7 @@ from mmbot.observe.recent_lines import RecentLines
 from mmbot.texts import plain, shown
 
 STANDARD_ERROR = 2
-# A field's value is cut to about so many characters.
+# A field's value is cut to about this many characters.
 LONGEST_VALUE = 16_384
 
 # The environment variable that names a file for what is logged and not in `mmbot.log_events`.

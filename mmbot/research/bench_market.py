@@ -54,7 +54,7 @@ from mmbot.units import (
 
 STRIKES = tuple(range(1_800_000, 2_850_000, 50_000))
 _FIRST = Week(dt.date(2026, 4, 19))
-# Fair values from 80 down to 20 cents, and books some cents around them, five levels a side.
+# Fair values from 80 down to 20 cents, and books some cents around them, five levels per side.
 _FAIR = tuple(0.8 - 0.6 * j / (len(STRIKES) - 1) for j in range(len(STRIKES)))
 HALF_SPREAD, LEVELS, DEPTH = 5, 5, Count(100 * ONE_CONTRACT)
 # Monday afternoon, when nothing is due.
@@ -102,7 +102,7 @@ class Frames:
         self.tickers = tickers
         self.now = now
         self._seq = 0
-        # The levels behind the best of which a part is taken.
+        # The levels behind the best that are partly taken.
         self._taken: dict[tuple[int, Side, Price], bool] = {}
 
     def snapshot(self, index: int, middle: int) -> bytes:
@@ -134,7 +134,7 @@ class Frames:
             yield self.delta(index, side, price, Count(-size if taken else size))
 
     def move(self, index: int, side: Side, middle: int) -> Iterator[bytes]:
-        """Yield two frames: the best price of a side goes, and comes back."""
+        """Yield two frames: the best price of a side disappears, and returns."""
         best = level_price(side, middle, 0)
         yield self.delta(index, side, best, Count(-DEPTH))
         yield self.delta(index, side, best, DEPTH)
@@ -276,7 +276,7 @@ class BenchMarket:
             yield msgspec.json.encode({"type": "user_order", "sid": 2, "msg": _report(order)})
 
     def move(self, index: int, side: Side) -> Iterator[bytes]:
-        """Yield two frames: the best price of a side goes, and comes back."""
+        """Yield two frames: the best price of a side disappears, and returns."""
         return self.frames.move(index, side, self.middles[index])
 
     def at(self, now: Milliseconds) -> None:

@@ -147,7 +147,7 @@ def _each(clock: Clock, run: Callable[[bytes], object], frames: Sequence[bytes])
 
 
 def _book_frames(frames: int) -> tuple[list[bytes], list[bytes]]:
-    """Return the snapshots of some books, and changes of which one in twenty moves a best price."""
+    """Return snapshots of some books, and changes, one in twenty of which moves a best price."""
     rng = random.Random("books")  # noqa: S311 (which levels change)
     rendered = Frames([f"KXTSAW-26APR19-A{s / 1e6:.2f}" for s in STRIKES], NOW)
     middles = [50] * len(STRIKES)

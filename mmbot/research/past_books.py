@@ -2,9 +2,9 @@
 
 A candle shows both sides at its end. A trade shows the side that its taker met: a buyer of YES paid
 the ask. In a market with minute candles, a minute without one left its book unchanged, so what was
-known stays known; in any other a price is known for `holds_ms`. A release makes all that was known
-before unknown: a book with minute candles until the end of that minute, any other until a candle or
-trade shows it again. A book of which one side is not known is not known.
+known stays known; in any other a price is known for `holds_ms`. A release makes all earlier prices
+unknown: in a book with minute candles until the end of that minute, in any other until a candle or
+trade shows it again. A book with an unknown side is unknown.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class PastBooks:
         Args:
             tickers: The markets.
             with_minutes: Those with minute candles.
-            holds_ms: How long a price in any other is known after it was seen.
+            holds_ms: How long a price in any other market stays known after it was seen.
         """
         self._books = {t: _Book(_Quote(), _Quote(), t in with_minutes) for t in tickers}
         self._holds_ms = holds_ms

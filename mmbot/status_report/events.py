@@ -102,7 +102,7 @@ class EventStatus(msgspec.Struct, frozen=True):
         closes: When the last of its markets closes; `null` without a daemon.
         days_published: How many of the week's counts are published.
         days: The seven days, Monday first.
-        margin: The margin in force with so many days published.
+        margin: The margin in force at this number of published days.
         fee: The terms of the maker fee, such as `quadratic`; the highest if they are about to
             change. While they are not understood, nothing is quoted (`fee_type`).
         forecast: The forecast; `null` before there is one.

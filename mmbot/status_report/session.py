@@ -67,7 +67,7 @@ class Ages(msgspec.Struct, frozen=True):
 
 
 class DurationSpread(msgspec.Struct, frozen=True):
-    """The distribution of durations or the like; a percentile is at most a quarter too large.
+    """The distribution of durations or amounts; a percentile is at most a quarter too large.
 
     Attributes:
         n: How many there were.
