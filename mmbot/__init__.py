@@ -2,6 +2,6 @@
 
 import os
 
-# The matrices here are small. Threads that wait for each other, on cores that others use as well,
-# have been seen to make a fit eight times slower; the library reads this when numpy is loaded.
+# The matrices here are small. Threads that wait for each other, on shared cores, can make a fit
+# eight times slower; the library reads this when numpy is loaded.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

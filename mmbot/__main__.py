@@ -9,15 +9,15 @@ from mmbot.daemon import signals
 
 
 def _open_what_is_closed() -> None:
-    """Have standard input, output and error be something: a file opened later is never one of them.
+    """Open standard input, output and error if closed, so that no later file takes their places.
 
-    A log that goes to the descriptor of standard error would be written into the ledger.
+    Otherwise the log, which goes to standard error, could be written into the ledger.
     """
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest that is free: this one
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free one: this one
     if sys.stdout is None:
         sys.stdout = os.fdopen(1, "w", closefd=False)
     if sys.stderr is None:
@@ -25,7 +25,7 @@ def _open_what_is_closed() -> None:
 
 
 def main() -> None:
-    """Run a command; signals wait from here on for a daemon that can obey them."""
+    """Run a command; for `run`, signals are held until the daemon can obey them."""
     _open_what_is_closed()
     if sys.argv[1:2] == ["run"]:
         signals.hold()

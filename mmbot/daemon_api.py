@@ -62,7 +62,7 @@ class Plan(_Request, frozen=True, tag="plan"):
 
 
 class Reload(_Request, frozen=True, tag="reload"):
-    """Read the config file again, and put in force what can be."""
+    """Read the config file again, and apply what can be applied now."""
 
 
 class Status(_Request, frozen=True, tag="status"):
@@ -144,7 +144,7 @@ class ResumeReport(msgspec.Struct, frozen=True, tag="resume"):
 
 
 class MissingReport(msgspec.Struct, frozen=True, tag="counts none"):
-    """The days whose counts are not waited for."""
+    """The days whose counts are no longer waited for."""
 
     days: tuple[dt.date, ...]
 
@@ -158,11 +158,11 @@ class CountSighting(msgspec.Struct, frozen=True):
 
 
 class CountDay(msgspec.Struct, frozen=True):
-    """What is known of one day's count.
+    """What is known about one day's count.
 
     Attributes:
         day: The day.
-        state: Published, due now, expected later, or none: not waited for.
+        state: Published, due now, expected later, or none: no longer waited for.
         release: The earliest time at which it may be published.
         vintages: Every value that was shown, in the order in which they were seen.
     """
@@ -204,7 +204,7 @@ class QuotedMarket(msgspec.Struct, frozen=True):
     """A market's fair value in dollars, its quotes, and the gate that is shut, or empty.
 
     The edges are the least ones of YES and of NO over their reservation prices, in cents, after the
-    fee; that is the terms of what makers pay, and empty where they pay nothing.
+    fee; `fee` has the terms of the maker fee, and is empty if makers pay nothing.
     """
 
     fair: float | None
@@ -230,8 +230,8 @@ class PlanReport(msgspec.Struct, frozen=True, tag="plan"):
 
     Attributes:
         markets: The markets.
-        live: The planned keys that the daemon takes while it trades.
-        waits_for_restart: Those that it does not.
+        live: The planned keys that the daemon applies while it trades.
+        waits_for_restart: The planned keys that wait for a restart.
     """
 
     markets: tuple[PlannedMarket, ...]
@@ -248,7 +248,7 @@ class ChangedKey(msgspec.Struct, frozen=True):
 
 
 class ReloadReport(msgspec.Struct, frozen=True, tag="reload"):
-    """What a reload has put in force, and what keeps its value until a restart."""
+    """The changes that a reload has applied, and those that wait for a restart."""
 
     changed: tuple[ChangedKey, ...]
     waits_for_restart: tuple[ChangedKey, ...]
@@ -259,7 +259,7 @@ class PauseReport(msgspec.Struct, frozen=True, tag="pause"):
 
     Attributes:
         market: The market's ticker.
-        changed: Whether it was not so before.
+        changed: Whether this changed anything.
         paused: Every market that is paused now.
         running: Whether a daemon did it; otherwise the next one that starts will.
         live: Orders that were live in the market.

@@ -1,4 +1,4 @@
-"""What the dashboard shows beside a status: how each open event came to where it is, and the log.
+"""What the dashboard shows beside a status: the course of each open event, and the log.
 
 `daemon` sends these values and `observe` makes them, so that neither has to import the other. They
 keep to the conventions of `mmbot.status_report`.
@@ -11,7 +11,7 @@ import msgspec
 from mmbot.status_report import ShownFill, StatusReport
 from mmbot.units import Milliseconds
 
-# The most of each that is sent.
+# The most of each that are sent.
 MOST_FILLS = 200
 MOST_POINTS = 400
 MOST_LINES = 300
@@ -32,11 +32,11 @@ class PnlPoint(msgspec.Struct, frozen=True):
 
 
 class PastForecast(msgspec.Struct, frozen=True):
-    """The forecast as it was with so many days published.
+    """The forecast at one number of published days, as first sampled.
 
     Attributes:
-        days_published: How many counts it knew.
-        at: When the first of its markets was looked at.
+        days_published: How many counts it used.
+        at: When the first of its markets was sampled.
         above: The probability of YES in each market that had a midpoint then, by ticker.
     """
 
@@ -46,12 +46,12 @@ class PastForecast(msgspec.Struct, frozen=True):
 
 
 class EventCourse(msgspec.Struct, frozen=True):
-    """How an event came to where it is.
+    """The course of an event.
 
     Attributes:
         event: Its ticker.
-        pnl: Its P&L whenever a fill, a markout or a sample told of it, the earliest first.
-        forecasts: The forecasts with fewer days published, then with the present number.
+        pnl: Its P&L at each fill, markout and sample, the earliest first.
+        forecasts: The forecasts with fewer days published, then with the current number.
         fills: Its latest fills, the earliest of them first.
         fills_left_out: How many earlier ones there are.
     """
@@ -71,7 +71,7 @@ class LoggedLine(msgspec.Struct, frozen=True):
 
 
 class Spread(msgspec.Struct, frozen=True):
-    """How durations are spread: how many there are, their median, 95th percentile and greatest."""
+    """The distribution of durations: their number, median, 95th percentile and maximum."""
 
     count: int
     median_ms: float
@@ -85,8 +85,8 @@ class Look(msgspec.Struct, frozen=True):
     Attributes:
         status: The session at that instant.
         answers: How long the exchange took for its latest answers; `null` before the first.
-        loop_late_ms: How much too late the event loop came to this look.
-        viewers: How many look.
+        loop_late_ms: How late the event loop was for this look.
+        viewers: The number of viewers.
     """
 
     status: StatusReport

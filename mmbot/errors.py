@@ -1,9 +1,9 @@
 """The ways to fail that a user meets as a sentence, and every exit code of the daemon.
 
-One question sorts them: who mends it? A person: `BadInput` and `NotReady` end the process, which
-systemd then leaves down. Time: `Unavailable` is waited for within the process. Which failures of
-sockets, disks and databases are which is decided in `mmbot.daemon.patience`. Whatever is none of
-these is a bug: it is logged, and the process ends with a code after which systemd starts it again.
+One question sorts them: what fixes it? A person: `BadInput` and `NotReady` end the process, and
+systemd leaves it down. Time: the process waits out `Unavailable`. `mmbot.daemon.patience` sorts the
+failures of sockets, disks and databases. Any other failure is a bug: it is logged, and the process
+ends with a code after which systemd restarts it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from enum import IntEnum
 class ExitCode(IntEnum):
     """How the daemon ends; there is no other code.
 
-    4 takes precedence over 5: that an order may be left matters most.
+    4 takes precedence over 5, because an order that may be left matters most.
 
     Attributes:
         CLEAN: Stopped, and no order is left.
-        BAD_INPUT: Something given cannot be used: a person must mend it.
-        NOT_READY: Not ready to trade: a person must mend it.
+        BAD_INPUT: Some input cannot be used: a person must fix it.
+        NOT_READY: Not ready to trade: a person must fix it.
         NOT_KNOWN: Stopped without knowing whether an order is left.
         BROKEN: A part failed, and no order is left.
     """
@@ -32,7 +32,7 @@ class ExitCode(IntEnum):
 
 
 class BadInput(Exception):
-    """Something handed to the program cannot be used.
+    """Some input of the program cannot be used.
 
     The message is one sentence: what is wrong, where, and what to do about it. The command line
     prints it and exits with 2.
@@ -48,12 +48,12 @@ class NotReady(Exception):
 
 
 class Unavailable(NotReady):
-    """Something that is needed is not there now, and time alone may bring it.
+    """Something needed is not available now, but may be later.
 
     The daemon waits for it; any other command ends.
     """
 
 
 def reason(failure: Exception) -> str:
-    """Return why something failed, as a sentence has it: without the system's number and path."""
+    """Return why something failed, for a sentence: without the system's number and path."""
     return getattr(failure, "strerror", None) or str(failure)

@@ -1,8 +1,8 @@
 """Text from outside: arguments, environment, messages and what errors quote of them.
 
-It may be of any size, nested however deep, or hold what no encoding knows (half a surrogate pair,
-which is how Python keeps an argument's byte that is not UTF-8). None of that may stop a halt, an
-answer or a sentence.
+It may be of any size, nested to any depth, or contain what no encoding has (half a surrogate pair,
+as which Python keeps an argument's byte that is not UTF-8). None of that may stop a halt, an answer
+or a sentence.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class _Shown(reprlib.Repr):
 
 
 def shown(value: object) -> str:
-    """Return any value as Python would write it, its size and depth cut to a bound."""
+    """Return any value as Python would write it, with bounded size and depth."""
     return _Shown().repr(value)
 
 
@@ -38,12 +38,12 @@ def plain(value: object) -> str:
 
 
 def encodable(text: str) -> str:
-    """Return text with a question mark for each character that no encoding knows."""
+    """Return text with a question mark for each character that no encoding has."""
     return text.encode(errors="replace").decode()
 
 
 def to_json(value: object) -> bytes:
-    """Encode a message or a report as JSON, whatever its texts hold."""
+    """Encode a message or a report as JSON, whatever its texts contain."""
     try:
         return msgspec.json.encode(value)
     except UnicodeEncodeError:

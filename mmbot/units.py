@@ -27,9 +27,9 @@ MONEY_PER_DOLLAR = Money(1_000_000)
 MONEY_PER_CENT = Money(10_000)
 
 _PRICE_DECIMALS, _COUNT_DECIMALS, _MONEY_DECIMALS = 4, 2, 6
-# The same prices and counts are written over and over.
+# The same prices and counts are formatted over and over.
 _TEXTS_KEPT = 4096
-# Beyond these no price, count or money is; with them, no sum of products outgrows 64 bits.
+# No price, count or money is beyond these; within them, no sum of products outgrows 64 bits.
 _MOST = {_PRICE_DECIMALS: 10**6, _COUNT_DECIMALS: 10**11, _MONEY_DECIMALS: 10**16}
 _FIXED_POINT = re.compile(r"(-?)(\d{1,15})(?:\.(\d{1,12}))?\Z", re.ASCII)
 
@@ -56,7 +56,7 @@ def parse_money(text: str | float) -> Money:
 
 
 def value_of(count: Count, price: Price) -> Money:
-    """Return what so many contracts are worth at a price, exactly: 1e-2 times 1e-4 is 1e-6."""
+    """Return the value of a number of contracts at a price, exactly: 1e-2 times 1e-4 is 1e-6."""
     return Money(count * price)
 
 
@@ -83,17 +83,17 @@ def format_money(money: Money) -> str:
 
 
 def floor_price(dollars: float) -> Price:
-    """Round a value in dollars down to a whole price unit: the bid side's favour."""
+    """Round a value in dollars down to a whole price unit, in a bid's favour."""
     return Price(math.floor(dollars * ONE_DOLLAR + _FLOAT_SLACK))
 
 
 def ceil_price(dollars: float) -> Price:
-    """Round a value in dollars up to a whole price unit: the ask side's favour."""
+    """Round a value in dollars up to a whole price unit, in an ask's favour."""
     return Price(math.ceil(dollars * ONE_DOLLAR - _FLOAT_SLACK))
 
 
 def _parse_fixed(text: str | float, decimals: int) -> int:
-    # The wire promises strings; plain numbers have been seen there as well.
+    # The protocol promises strings; plain numbers occur as well.
     match = _FIXED_POINT.match(text if isinstance(text, str) else repr(text))
     if match is None:
         raise ValueError(f"{_shown(text)} is not a plain decimal number")

@@ -42,7 +42,7 @@ def version_line() -> str:
 
 
 def _commit() -> str:
-    """Return what the build wrote down, or of a checkout the commit that is checked out."""
+    """Return the commit that the build wrote down, or the one that is checked out."""
     room = files("mmbot")
     try:
         return (room / "commit.txt").read_text(encoding="utf-8").strip()

@@ -1,1 +1,1 @@
-"""What only sockets and processes can measure; see `docs/performance.md`."""
+"""Measurements that need sockets and processes; see `docs/performance.md`."""

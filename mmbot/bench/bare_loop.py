@@ -1,4 +1,4 @@
-"""A client that does no thinking: a cancel for every book change, by the libraries that we use.
+"""A client without decisions: a cancel for every book change, with the daemon's libraries.
 
 `python -m mmbot.bench.bare_loop VENUE_FILE TICKER`. Its round trips are the floor of the daemon's.
 """

@@ -1,10 +1,9 @@
 """The exchange's side of the measurements, in a process of its own.
 
 `python -m mmbot.bench.exchange EVENTS KEY_TYPE TIER DIRECTORY` serves the simulated exchange with
-so many events, in which nobody trades, and prints what `mmbot exchange` prints. Into the stream it
-puts changes of levels, which come and go as it is told under `/bench/` and are whole again between
-two of its loop's turns, as the books then are; and it notes when the writes that answer them have
-arrived.
+EVENTS events, in which nobody trades, and prints what `mmbot exchange` prints. On requests under
+`/bench/` it adds changes of levels to the stream, which undo one another so that the books stay
+consistent, and notes when the writes that answer them arrive.
 """
 
 from __future__ import annotations
@@ -42,18 +41,18 @@ WEEK: Final = Week(dt.date(2026, 4, 19))
 _AT: Final = dt.datetime.combine(WEEK.monday, dt.time(14), EASTERN)
 _WRITES: Final = BASE_PATH + ORDERS
 _ANSWER_SECONDS: Final = 2.0
-# Between the end of one round trip and the next, so that nothing of the one is left.
+# Between two round trips, so that nothing is left of the first.
 _PAUSE_SECONDS: Final = 0.01
-# So much is sent ahead of what is read: no frame waits for long, as none does at the exchange.
+# So much is sent ahead of the reader: no frame waits for long, as none does at the exchange.
 _CHUNKS_UNDER_WAY: Final = 4
-# A client that reads nothing for so long has gone.
+# A client that reads nothing for this long is gone.
 _FLOOD_SECONDS: Final = 20.0
 _MEMBER_CASH: Final = Money(10_000_000 * MONEY_PER_DOLLAR)
 _PING: Final = b"\x89\x05flood"
 
 
 class BenchServer(Server):
-    """The simulated exchange, with levels of nobody's in its stream."""
+    """The simulated exchange, with level changes in its stream that belong to no order."""
 
     def __init__(self, site: SimulatedExchange) -> None:
         """Begin without a client."""
@@ -101,7 +100,7 @@ class BenchServer(Server):
         return session, next(found)
 
     def _send(self, data: bytes, session: StreamSession) -> None:
-        """Send frames, after those that were numbered before them."""
+        """Send frames, after those numbered before them."""
         if self._transport is None:
             raise RuntimeError("nobody has connected")
         waiting = b"".join(map(websocket_frame, session.outbox))
@@ -163,7 +162,7 @@ class BenchServer(Server):
     # The flood
 
     async def _flooded(self, frames: int) -> dict[str, float]:
-        """Send so many frames as fast as they are read; return how long it took until the last."""
+        """Send `frames` frames as fast as they are read; return how long it took until the last."""
         session, books = self._books()
         if self._flood is None:
             rng = random.Random("flood")  # noqa: S311 (which levels change)
@@ -178,7 +177,7 @@ class BenchServer(Server):
         return {"frames": sent, "seconds": time.perf_counter() - began}
 
     async def _fill_books(self, flood: Flood, session: StreamSession) -> None:
-        """Place the orders of another member whose levels change, so that snapshots have them."""
+        """Place another member's orders at the levels that change, so that snapshots have them."""
         engine = self._venue.exchange.engine
         member = engine.open_account("flood", cash=_MEMBER_CASH)
         for orders in flood.ladders():
@@ -189,13 +188,13 @@ class BenchServer(Server):
 
     async def _send_and_wait(self, frames: bytes, session: StreamSession) -> None:
         """Send frames, unless too many are under way."""
-        # What was sent before a ping is read by the time that it is answered.
+        # Once a ping is answered, all that was sent before it has been read.
         self._send(frames + _PING, session)
         self._unanswered += 1
         await self._answered(but=_CHUNKS_UNDER_WAY)
 
     async def _answered(self, *, but: int) -> None:
-        """Wait until all pings but so many are answered."""
+        """Wait until all pings but `but` are answered."""
         await asyncio.sleep(0)
         async with asyncio.timeout(_FLOOD_SECONDS):
             while self._unanswered > but:

@@ -1,7 +1,7 @@
 """A flood of book changes, rendered as fast as the socket takes them.
 
 Every market gets five levels of another member on each side, two cents behind the client's own
-quotes or, where it has none, around an even price. Of twenty frames one takes a best level away or
+quotes or, where it has none, around an even price. One frame in twenty takes a best level away or
 puts it back; the others change what rests behind it.
 """
 
@@ -29,14 +29,14 @@ _BEHIND = 2 * ONE_CENT
 _SIDES: tuple[Side, Side] = ("bid", "ask")
 _LEGS = {"bid": "yes", "ask": "no"}
 _WHOLE, _PART = Count(100 * ONE_CONTRACT), Count(13 * ONE_CONTRACT)
-# Of so many frames one moves a best price.
+# One in so many frames moves a best price.
 _MOVING = 20
-# Of so many different changes the flood consists.
+# The number of different changes in the flood.
 _CHANGES = 4_000
 
 
 def websocket_frame(payload: bytes) -> bytes:
-    """Return a text frame of a server."""
+    """Return a server's text frame."""
     length = len(payload)
     if length < 126:
         return b"\x81" + bytes((length,)) + payload
@@ -54,7 +54,7 @@ def book_side(
 
 
 def _around(sid: int, ticker: str, side: Side, price: Price, change: str) -> tuple[bytes, bytes]:
-    """Return what stands before and after a frame's sequence number, up to its time."""
+    """Return the parts of a frame before and after its sequence number, up to its time."""
     head = f'{{"type":"orderbook_delta","sid":{sid},"seq":'
     tail = (
         f'"msg":{{"market_ticker":"{ticker}","market_id":"9b0f66ad-2ba9-4f29-8d6c-5c1d1b6cbd0e",'
@@ -97,7 +97,7 @@ class Flood:
             yield [NewOrder(ticker, side, price, _WHOLE) for price in _levels(side, best)]
 
     def _changes(self, sid: int) -> Iterator[tuple[bytes, bytes]]:
-        """Yield changes of which every one is undone by a later one."""
+        """Yield changes, each undone by a later one."""
         pairs = []
         places = list(self._best.items())
         for number in range(_CHANGES // 2):
@@ -131,14 +131,14 @@ class Flood:
 
 
 def _best(own: Mapping[tuple[str, Side], Price], ticker: str, side: Side) -> Price:
-    """Return where the levels of a side begin, so that they cross no quote of the client's."""
+    """Return the price at which a side's levels begin, so that none crosses the client's quotes."""
     first, second = _SIDES if side == "bid" else _SIDES[::-1]
     quoted = own.get((ticker, first)) or own.get((ticker, second)) or ONE_DOLLAR // 2
     return Price(quoted - _BEHIND if side == "bid" else quoted + _BEHIND)
 
 
 def _levels(side: Side, best: Price) -> list[Price]:
-    """Return the prices of the levels, as far as there are such prices."""
+    """Return the prices of the levels that are valid prices."""
     step = -ONE_CENT if side == "bid" else ONE_CENT
     prices = [best + number * step for number in range(_LEVELS)]
     return [Price(min(max(price, ONE_CENT), ONE_DOLLAR - ONE_CENT)) for price in prices]

@@ -1,4 +1,4 @@
-"""What a line of the log costs whoever writes it, beside its rendering as bare JSON.
+"""What a log line costs its caller, beside its rendering as bare JSON.
 
 `python -m mmbot.bench.log_line` prints both, in microseconds: the log of a process is configured
 once, so this is measured in a process of its own.

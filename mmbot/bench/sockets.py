@@ -25,7 +25,7 @@ _LONGEST_LINE_BYTES = 1 << 20
 _QUOTED_SECONDS = 120.0
 _END_SECONDS = 30.0
 _STRIKES = 21
-# After its first order the daemon still reads and places for a while.
+# After its first order the daemon goes on reading and placing for a while.
 _SETTLE_SECONDS = 2.0
 # Both sides of every market by the belief alone, as near to it as the edge allows, and moved as
 # soon as the best price has moved.
@@ -56,11 +56,11 @@ class Flooded(msgspec.Struct, frozen=True):
     """What a flood did to the daemon.
 
     Attributes:
-        frames_per_s: How many frames it read in a second of the wall's.
-        us_per_frame: The CPU that it used for each, in all its threads: capture included.
+        frames_per_s: How many frames it read per second of wall time.
+        us_per_frame: The CPU that it used for each, over all threads, capture included.
         lag_p99_ms: How late its loop was.
         rss_mib: Its memory after that.
-        growth: By which factor the memory grew in the many frames that followed, if any did.
+        growth: The factor by which its memory grew in the frames that followed, if any.
     """
 
     frames_per_s: float
@@ -81,7 +81,7 @@ class Bench:
 
     @asynccontextmanager
     async def exchange(self, markets: int, key: str, tier: str) -> AsyncIterator[Exchange]:
-        """Run the exchange with so many markets."""
+        """Run the exchange with `markets` markets."""
         directory = Path(tempfile.mkdtemp(dir=self._directory))
         arguments = (str(markets // _STRIKES), key, tier, str(directory))
         async with _process("mmbot.bench.exchange", *arguments, stdout=PIPE) as child:
@@ -107,12 +107,12 @@ class Bench:
                 raise NotReady(f"{error}; the daemon said {daemon.warnings[-3:]}") from None
 
 
-# What is run as the daemon.
+# The module that is run as the daemon.
 _DAEMON = ("mmbot",)
 
 
 class Exchange:
-    """The exchange's process, told what to do by requests."""
+    """The exchange's process, controlled by requests."""
 
     def __init__(self, session: aiohttp.ClientSession, venue: dict[str, Any], file: Path) -> None:
         self.venue_file = file
@@ -153,7 +153,7 @@ class Daemon:
 
     @property
     def warnings(self) -> list[dict[str, Any]]:
-        """What it has warned of."""
+        """Its warnings and errors so far."""
         return [line for line in self.lines if line.get("level") in {"warning", "error"}]
 
     @property
@@ -175,7 +175,7 @@ class Daemon:
         return int(line.split()[1]) / 1024
 
     def lag_p99_ms(self, since: int) -> float:
-        """Return the median, over the seconds since a line of its log, of the loop's lag, p99."""
+        """Return the median of the loop's p99 lag over the seconds since a line of its log."""
         told = [line for line in self.lines[since:] if line["event"] == "latency"]
         lags = [line["lag_ms"]["p99"] for line in told if line["lag_ms"]]
         return median(lags) if lags else 0.0
@@ -203,7 +203,7 @@ async def _bare(exchange: Exchange, count: int) -> list[float]:
 
 
 async def flood(bench: Bench, markets: int, frames: int, *, again: int = 0) -> Flooded:
-    """Flood the daemon in so many markets, and then with `again` frames to see its memory grow."""
+    """Flood the daemon in `markets` markets, then with `again` frames to see its memory grow."""
     async with (
         bench.exchange(markets, "ed25519", "advanced") as exchange,
         bench.daemon(exchange) as daemon,
@@ -213,7 +213,7 @@ async def flood(bench: Bench, markets: int, frames: int, *, again: int = 0) -> F
         since, used = len(daemon.lines), daemon.cpu_seconds
         took = await exchange.told("flood", frames=frames)
         used = daemon.cpu_seconds - used
-        # The last second of it is told of by the next line.
+        # The next line reports the last second.
         await asyncio.sleep(1.1)
         rss = daemon.rss_mib
         if again:
@@ -228,7 +228,7 @@ async def flood(bench: Bench, markets: int, frames: int, *, again: int = 0) -> F
 
 
 async def cold_start(bench: Bench) -> float:
-    """Return the seconds from the start of the daemon to its first order, its bank being cached."""
+    """Return the seconds from the daemon's start to its first order, with its bank cached."""
     seconds = 0.0
     for _ in range(2):
         async with (
@@ -240,7 +240,7 @@ async def cold_start(bench: Bench) -> float:
 
 
 async def log_line() -> tuple[float, float]:
-    """Return the microseconds that a log event takes, and its bare rendering."""
+    """Return the microseconds that a log event takes, and those of its bare rendering."""
     async with _process("mmbot.bench.log_line", stdout=PIPE) as child:
         line, floor = orjson.loads(await _line(child))
         return line, floor

@@ -120,7 +120,7 @@ def _command(name: str, panel: str, module: str) -> Any:
 
 
 def _flowing(text: str) -> str:
-    """Return a help as wide as the terminal, but for examples and what a backspace marks."""
+    """Return a help text as wide as the terminal, except examples and what a backspace marks."""
     return "\n\n".join(
         paragraph
         if "\b" in paragraph or paragraph.startswith("Example")

@@ -39,7 +39,7 @@ from mmbot.research.strategies import STRATEGIES
 from mmbot.research.week_path import PathKeeper
 from mmbot.underlyings.registry import refuse_others
 
-# Its orders rest while a count is due, which the bot that trades never allows.
+# Its orders rest while a count is due, which the whole bot never allows.
 _BY_CANDLES_ONLY = "seed-resting-always"
 _BESIDE_RECORDING = (
     "--recording provides the market and the strategy: leave out --markets, --candles, "
@@ -75,8 +75,8 @@ def backtest(
     By trades, for weeks whose trades are in the history: the whole bot runs, from
     page to order, in the order of time. Its orders fill where a trade went
     strictly through their price, for no more than the trade's size. Books come
-    from candles of a minute and the last trades; where a book is not known,
-    nothing is quoted.
+    from minute candles and the last trades; where a book is not known, nothing
+    is quoted.
 
     By daily candles, for weeks that have nothing else, or with --markets and
     --candles: orders are placed once a day, with what was published by then.
@@ -84,10 +84,10 @@ def backtest(
     their price, from Tuesday to Friday only where the day's last trade did; at
     most a fifth of the day's volume fills.
 
-    With --recording, the market is that which a daemon captured, and the bot
-    trades it on paper, frame by frame, with the settings of --config or those on
-    record: the same settings give exactly the fills that happened. Calendar,
-    exchange and counts are those of the recording.
+    With --recording, the bot trades a market that a daemon captured, on paper,
+    frame by frame, with the settings of --config or those on record: the same
+    settings give exactly the fills that happened. Calendar, exchange and counts
+    are those of the recording.
 
     Weeks without all their results are left out. The account starts each week
     with paper.balance_dollars. Every output says which rule a week was filled by.
@@ -141,7 +141,7 @@ def _trade_weeks(
 
 
 def _strategies(wanted: str | None, weeks: PastWeeks) -> tuple[str, ...]:
-    """Return the strategies to run: the wanted one, or all that these weeks allow."""
+    """Return the strategies to run: the chosen one, or all that these weeks allow."""
     if wanted == _BY_CANDLES_ONLY and weeks.by_trades:
         raise BadInput(
             f"{_BY_CANDLES_ONLY} rests through releases, which the bot that trades never does; it "

@@ -247,7 +247,7 @@ def _new_key(key_type: str) -> Ed25519PrivateKey | RSAPrivateKey:
 
 
 def _write_key(key: Ed25519PrivateKey | RSAPrivateKey, directory: Path) -> Path:
-    """Write the key, readable by its owner only, in the format in which the exchange issues it."""
+    """Write the key, readable by its owner only, in the format that the exchange issues."""
     path = directory / _KEY_FILE
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)

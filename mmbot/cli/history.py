@@ -52,7 +52,7 @@ history = typer.Typer(
 _INTERRUPTED = 130
 _DAMAGED = 1
 _USUAL_WEEKS = 52
-# So many weeks may be listed before they begin.
+# Weeks that may be listed before they begin.
 _WEEKS_AHEAD = 3
 _MOST_TOLD = 20
 

@@ -17,7 +17,7 @@ from mmbot.errors import BadInput
 _CHUNK = 1 << 18
 # A line is cut at this length.
 _LONGEST_LINE = 1 << 20
-# After so long without new bytes an incomplete line is shown; also the pause between two reads.
+# An incomplete line is shown after this long without new bytes; also the pause between reads.
 _IDLE_SECONDS = 0.2
 
 
@@ -60,7 +60,7 @@ def file_lines(path: Path, begin: int | None, *, follow: bool) -> Iterator[bytes
     """Yield the lines of a file; with `follow` for ever.
 
     Args:
-        path: The file; while it is followed it may be truncated, or moved away and made anew.
+        path: The file; while it is followed it may be truncated, or moved away and created again.
         begin: How many lines before the end to start; `None` starts at the beginning.
         follow: Whether to wait for more.
 
@@ -126,7 +126,7 @@ def _reopened(descriptor: int, path: Path) -> tuple[int, bool]:
 
 
 def _start_of_last(descriptor: int, lines: int) -> int:
-    """Return the offset at which the last so many lines begin."""
+    """Return the offset at which the last `lines` lines begin."""
     end = position = os.lseek(descriptor, 0, os.SEEK_END)
     if not lines:
         return end

@@ -75,7 +75,7 @@ def read_fees(text: str) -> FeeSchedule:
         raise BadInput(f"--fees {text!r}: {error}") from None
 
 
-# At most so many of the missing days are named.
+# The most missing days that are named.
 _MOST_NAMED = 5
 
 

@@ -94,7 +94,7 @@ _shown: list[Progress] = []
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """Give a bar on standard error; it is hidden in a worker, within another bar, and in a pipe."""
+    """Yield a bar on standard error; it is hidden in a worker, within another bar and in a pipe."""
     # Imported only here: most commands show no bar.
     from multiprocessing import parent_process  # noqa: PLC0415
 
@@ -128,7 +128,7 @@ def write(path: Path, content: bytes) -> None:
 
 
 def write_figures(path: Path, figures: object) -> None:
-    """Write figures to a file as JSON that a person can read too; `BadInput` as of `write`."""
+    """Write figures to a file as indented JSON; raise `BadInput` like `write`."""
     write(path, orjson.dumps(figures, option=orjson.OPT_INDENT_2))
 
 

@@ -26,7 +26,7 @@ from mmbot.daemon_api import (
 )
 from mmbot.observe.status_view import price
 
-# At most so many of the markets with the same shut gate are named.
+# The most markets with the same shut gate that are named.
 _MOST_NAMED = 8
 
 

@@ -70,7 +70,7 @@ def _draw_calibration(
 
 
 def backtest_pictures(results: Mapping[str, Sequence[WeekResult]]) -> list[str]:
-    """Return SVG elements: P&L by week and calibration, and the weeks that a path was kept of."""
+    """Return SVG elements: P&L by week and calibration, and the weeks with a recorded path."""
     figure = Figure(figsize=(11, 4.5), layout="constrained")
     cumulated, calibration = figure.subplots(1, 2)
     for name, weeks in results.items():
@@ -89,7 +89,7 @@ def backtest_pictures(results: Mapping[str, Sequence[WeekResult]]) -> list[str]:
 
 
 def sweep_pictures(trials: Sequence[Trial], held_out: HeldOut, settings: Settings) -> list[str]:
-    """Return an SVG element: the yardstick over the settings, and what choosing is worth."""
+    """Return an SVG element: the yardstick over the settings, and the result held out."""
     return [_svg(draw_sweep(trials, held_out, settings))]
 
 

@@ -133,7 +133,7 @@ def _view(place: DaemonPlace, settings: config.Settings) -> RenderableType:
 
 @contextlib.contextmanager
 def _single_keys() -> Iterator[Callable[[float], bool]]:
-    """Give a function that waits so many seconds and returns whether q was pressed meanwhile."""
+    """Yield a function that waits some seconds and returns whether q was pressed meanwhile."""
     if not sys.stdin.isatty():
 
         def sleep(seconds: float) -> bool:

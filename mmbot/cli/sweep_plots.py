@@ -23,7 +23,7 @@ def draw_sweep(trials: Sequence[Trial], held_out: HeldOut, settings: Settings) -
 
     Args:
         trials: The trials, best first.
-        held_out: What was made in the weeks left out.
+        held_out: The result in the weeks left out.
         settings: The settings that were changed.
     """
     figure = Figure(figsize=(11, 4.5), layout="constrained")

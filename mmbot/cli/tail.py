@@ -140,7 +140,7 @@ def _journal(unit: str, begin: int | None, *, follow: bool) -> Iterator[bytes | 
 
 
 def _show(source: Iterator[bytes | None], chosen: Filter, *, as_json: bool) -> None:
-    """Write the selected lines; `None` from the source: no more are available at the moment."""
+    """Write the selected lines; `None` from the source means that no more are available now."""
     writer = _Passing(chosen) if as_json else _Reading(chosen)
     out, batch, written = sys.stdout.buffer, [], time.monotonic()
     for line in source:

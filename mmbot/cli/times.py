@@ -50,7 +50,7 @@ def parse_date(text: str, option: str) -> dt.date:
     """Return the date that a text means, an ISO date.
 
     Raises:
-        BadInput: It is none.
+        BadInput: It is not a date.
     """
     try:
         return dt.date.fromisoformat(text.strip())

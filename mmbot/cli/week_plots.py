@@ -17,12 +17,12 @@ from mmbot.trading.commands import RecordFill
 from mmbot.underlying.calendar import EASTERN, Week
 from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT, ONE_DOLLAR, Milliseconds
 
-# At most so many weeks, and so many markets of each, are drawn, to keep a page readable.
+# The most weeks, and markets of each, that are drawn, to keep a page readable.
 MOST_WEEKS, MOST_MARKETS = 8, 8
 _UNFILLED = 3
 _MARKET, _FAIR, _BID, _ASK = "#9aa7b8", "#d97706", "#15803d", "#b91c1c"
 _AROUND = 0.04
-# The mid of a wider book means nothing.
+# The mid of a wider book is meaningless.
 _NARROW = 0.2
 _LEAST_SIZE, _SIZE_A_CONTRACT, _MOST_SIZE = 24, 1.5, 120
 

@@ -35,7 +35,7 @@ def refuse_address(
     """Refuse an address unless it is encrypted or on loopback, and a scheme, host, port and path.
 
     Raises:
-        BadInput: It is not; `source` names where it stands.
+        BadInput: It is not; `source` names its place.
     """
     match = _ADDRESS.match(url)
     is_plain = match is not None and match["scheme"] == kind and match["host"] in _LOOPBACK

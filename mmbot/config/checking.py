@@ -1,4 +1,4 @@
-"""Makes settings of a tree of keys and values, or says all that is wrong with it."""
+"""Turns a tree of keys and values into settings, or lists everything that is wrong with it."""
 
 from __future__ import annotations
 
@@ -24,10 +24,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def check(tree: dict[str, Any]) -> tuple[Settings, list[Problem]]:
-    """Return the settings of a tree, and all that is wrong with it.
+    """Return the settings of a tree, and its problems.
 
-    In place of what is wrong the settings have the defaults: they are to be used only where there
-    is no problem.
+    The settings have defaults in place of invalid values, so use them only if there is no problem.
     """
     problems: list[Problem] = []
     settings = _section(tree, Settings, "", problems)
@@ -117,7 +116,7 @@ def _keys(kind: type[msgspec.Struct]) -> Iterator[_Field]:
     return (field for field in msgspec.structs.fields(kind) if table_of(field) is None)
 
 
-# What msgspec calls the kinds of values, in words.
+# msgspec's names of types, in words.
 _KINDS = {
     "float": "a number",
     "int": "a whole number",
@@ -152,7 +151,7 @@ def _in_words(kinds: str) -> str:
 
 
 def _choices(kind: Any) -> tuple[str, ...]:
-    """Return the words that a key takes, if it takes words of a list only."""
+    """Return the words that a key accepts, if it accepts only words from a list."""
     if get_origin(kind) is Annotated:
         kind = get_args(kind)[0]
     return get_args(kind) if get_origin(kind) is Literal else ()
@@ -168,7 +167,7 @@ _PLACES = '"file:PATH", "env:NAME", "systemd:NAME" or "aws:SECRET"'
 
 
 def _misplaced(credentials: CredentialSettings) -> Iterator[Problem]:
-    """Yield what is wrong with where the key is said to be, without a word of what is written."""
+    """Yield problems with the place given for the API key; none repeats what is written there."""
     private, key_id = credentials.private_key, credentials.key_id
     if private and not _PLACE.fullmatch(private):
         text = f"say where the key is, never the key itself: {_PLACES}"

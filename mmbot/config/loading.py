@@ -1,8 +1,8 @@
 """Reads settings from a TOML file, and refuses it unless every key makes sense.
 
-Mistakes of writing, unknown keys, values out of range and contradictory combinations raise
-`BadConfig` with all of them, each with its line, its key and what to write instead. No key is
-ignored and no value is guessed.
+Syntax errors, unknown keys, values out of range and contradictory combinations raise `BadConfig`,
+which lists them all, each with its line, its key and what to write instead. No key is ignored and
+no value is guessed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mmbot.errors import BadInput
 
 # A file of all keys with all remarks has some 20,000 bytes.
 _MOST_BYTES = 1_000_000
-# The tables that say nothing of where a daemon is.
+# The tables that do not affect where a daemon is found.
 _BESIDE = frozenset(
     [
         "counts",
@@ -46,7 +46,7 @@ class LoadedConfig(msgspec.Struct, frozen=True):
     """The settings of a file.
 
     Attributes:
-        settings: All settings; of what the file does not name, the defaults.
+        settings: All settings, with the defaults for keys that the file does not name.
         lines: The line of each key that the file names, each as `table.key`.
     """
 
@@ -55,7 +55,7 @@ class LoadedConfig(msgspec.Struct, frozen=True):
 
 
 def shipped(mode: Mode) -> Path:
-    """Return the file of a mode that comes with mmbot: what of it differs from the defaults."""
+    """Return the shipped config file of a mode, which has only what differs from the defaults."""
     return Path(__file__).parent / "shipped" / f"{mode}.toml"
 
 
@@ -75,12 +75,12 @@ def load_with_lines(path: Path) -> LoadedConfig:
 
 
 def load_place(path: Path) -> tuple[LoadedConfig, BadConfig | None]:
-    """Read from a file where a daemon is, whatever is wrong with tables that say nothing of that.
+    """Read where a daemon is found, despite mistakes in tables that do not affect that.
 
-    Return the settings, with the defaults in place of what is wrong, and the mistakes.
+    Return the settings, with the defaults in place of invalid values, and the mistakes.
 
     Raises:
-        BadInput: It cannot be read, or a mistake may be about where the daemon is.
+        BadInput: It cannot be read, or a mistake may affect where the daemon is found.
     """
     text = read(path)
     settings, problems = _read(text)
@@ -92,7 +92,7 @@ def load_place(path: Path) -> tuple[LoadedConfig, BadConfig | None]:
 
 
 def _is_beside(problem: Problem, found: Iterable[Statement]) -> bool:
-    """Return whether a problem stands in a table that says nothing of where a daemon is."""
+    """Return whether a problem is in a table that does not affect where a daemon is found."""
     if problem.keys:
         return all(key.partition(".")[0] in _BESIDE for key in problem.keys)
     above = [each for each in found if each.header and each.first <= (problem.line or 0)]
@@ -165,7 +165,7 @@ def parse_change(text: str) -> tuple[str, object]:
     """Read a key and its value, as in `quoting.margin=0.2`; text needs no quotes.
 
     Raises:
-        BadInput: It is something else.
+        BadInput: It is not a key and a value.
     """
     key, sign, written = text.partition("=")
     if not sign or not key.strip() or "\n" in written:
@@ -177,7 +177,7 @@ def parse_change(text: str) -> tuple[str, object]:
 
 
 def _read(text: str) -> tuple[Settings, list[Problem]]:
-    """Return the settings of a text and all that is wrong with it."""
+    """Return the settings of a text and its problems."""
     problems = []
     if text.startswith(BYTE_ORDER_MARK):
         problems.append(Problem(MARK_ADVICE, (), 1))
@@ -200,7 +200,7 @@ def _read(text: str) -> tuple[Settings, list[Problem]]:
 
 
 def _without_mistakes(text: str) -> tuple[dict[str, Any], list[Problem]]:
-    """Return the keys of what can be read of a text, and what cannot."""
+    """Return the keys that can be read from a text, and the mistakes in the rest."""
     tree: dict[str, Any] = {}
     problems = []
     first_of: dict[str, Statement] = {}
@@ -216,7 +216,7 @@ def _without_mistakes(text: str) -> tuple[dict[str, Any], list[Problem]]:
 
 
 def _contradiction(text: str, error: str) -> Problem:
-    """Return what is wrong with statements each of which is right by itself."""
+    """Return the problem with statements that are valid alone but not together."""
     parts = list(statements(text))
 
     def refused(number: int) -> bool:
@@ -232,7 +232,7 @@ def _contradiction(text: str, error: str) -> Problem:
 
 
 def _joined(tree: dict[str, Any], other: Mapping[str, Any]) -> bool:
-    """Put keys into a tree; return whether there was room for all."""
+    """Merge keys into a tree; return whether none was set before."""
     fits = True
     for name, value in other.items():
         before = tree.setdefault(name, value)

@@ -1,6 +1,6 @@
-"""What people write into a TOML file that TOML does not know, named as what it is.
+"""Explains common mistakes in TOML files.
 
-No value is repeated but numbers, as it may be a secret that should not have stood there.
+No value but a number is repeated, because it may be a misplaced secret.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ ESCAPE_ADVICE = (
 
 _KEY = re.compile(r"(?P<key>[\w.\"'-]+)\s*(?P<sign>[=:])\s*(?P<value>.*)\Z", re.DOTALL)
 _ONE_SIGN = "one = stands between a key and its value: {key} = ..."
-# A line feed and a tab are TOML's own; all else that is blank or no character at all is not.
+# Invisible characters that TOML refuses: all but the space, the line feed and the tab.
 _HIDDEN = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\xa0\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]"
 )
 _COMMENT = r"\s*(#[^\n]*)?\Z"
 
-# A value that TOML refuses, and what to write; `{key}` and the groups are put in.
+# A value that TOML refuses, and what to write, with places for `{key}` and the groups.
 _VALUES: tuple[tuple[str, str], ...] = (
     (
         r"(?P<whole>[+-]?\d{1,3}),(?P<part>\d{3})",
@@ -114,5 +114,5 @@ def _of_value(key: str, value: str, error: str) -> str:
 
 
 def filled(advice: str, **words: str) -> str:
-    """Return an advice with its words in place."""
+    """Return an advice with its places filled in."""
     return re.sub(r"\{(\w+)\}", lambda found: words[found[1]], advice)

@@ -23,8 +23,8 @@ class Setting(msgspec.Struct, frozen=True):
         key: The key, written as `table.key`.
         value: Its value.
         origin: Where the value comes from.
-        place: The file and line, or the variable, or the option; empty of a default.
-        default: What it would be otherwise.
+        place: The file and line, or the variable, or the option; empty for a default.
+        default: Its default.
         unit: Its unit; empty where it has none.
         why: What it is for, in a line.
     """
@@ -49,9 +49,9 @@ def settings_with_origins(
     Args:
         loaded: The settings of a file, with what the command line overrides.
         source: The file's name.
-        environment: For each key that the environment has, the variable and the value; it counts
-            where the file leaves the key empty.
-        overridden: For each key of the command line, the option that has it.
+        environment: For each key set in the environment, the variable and the value; it counts if
+            the file leaves the key empty.
+        overridden: For each key set on the command line, the option.
     """
     remarks = dict(_remarks(Settings, ""))
     defaults = every_key(Settings())

@@ -8,7 +8,7 @@ import msgspec
 
 from mmbot.errors import BadInput
 
-# More are not told: whoever mends so many reads the file anew.
+# More are not listed: after so many corrections the file is checked again anyway.
 MOST_PROBLEMS = 20
 
 
@@ -18,7 +18,7 @@ class Problem(msgspec.Struct, frozen=True):
     Attributes:
         text: What it is, with its key, and what to write instead.
         keys: The keys that it is about, each as `table.key`.
-        line: Where it stands, if that is known.
+        line: Its line, if known.
     """
 
     text: str
@@ -35,7 +35,7 @@ class BadConfig(BadInput):
     """
 
     def __init__(self, source: str, problems: Iterable[Problem]) -> None:
-        """Tell all of it; `source` names the file, or whatever else it is."""
+        """List all problems; `source` names the file or other origin."""
         self.source = source
         self.problems = tuple(sorted(problems, key=lambda each: each.line or 0))
         super().__init__(self._text())
@@ -55,5 +55,5 @@ class BadConfig(BadInput):
 
 
 def place(source: str, line: int | None) -> str:
-    """Return where something stands, as editors understand it."""
+    """Return a position in the form that editors understand."""
     return source if line is None else f"{source}:{line}"

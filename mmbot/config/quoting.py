@@ -34,14 +34,13 @@ class QuotingSettings(Section, frozen=True, kw_only=True):
 
     `belief_weight` (a) and `market_sharpness` (b, a factor of log-odds) make fair value:
     logit p = a logit p_belief + (1 - a) b logit p_mid. They are the best on ten quoted weeks and on
-    128 Fridays, which is too little to tune them by; `mmbot report` says when a user's own weeks
-    are enough.
+    128 Fridays, too few to tune them; `mmbot report` says when a user's own weeks are enough.
 
-    `longshot_edge_cents` is the further edge of a bid at 10, 20, 30, 40 and 50 cents, in proportion
-    in between; below it is as at 10, and from 60 on there is none. In all 35,764 trades of
-    October 2024 to November 2025 makers earned, in cents a contract after a fee of one: below .05
-    -1.7; .05 to .2 +1.0, but on Fridays such longshots cost 18 and came true 10.5 times of 100;
-    .2 to .4 -5.0; .4 to .6 +5.7; .6 to .8 +6.9; .8 to .95 +3.5; above +1.6.
+    `longshot_edge_cents` is the additional edge of a bid at 10, 20, 30, 40 and 50 cents, linear in
+    between, constant below 10 and none from 60 on. In all 35,764 trades of October 2024 to November
+    2025 makers earned, in cents a contract after a fee of one cent: below .05 -1.7; .05 to .2 +1.0,
+    but on Fridays such longshots cost 18 and won 10.5 times in 100; .2 to .4 -5.0; .4 to .6 +5.7;
+    .6 to .8 +6.9; .8 to .95 +3.5; above +1.6.
     """
 
     margin: Annotated[

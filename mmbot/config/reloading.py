@@ -1,9 +1,9 @@
-"""What of changed settings a daemon can take while it trades, and what waits for a restart.
+"""Decides which changed settings apply while the daemon trades, and which wait for a restart.
 
-What decides prices and sizes is taken at once, and so is what people and programs are told, where
-they look, and how often a page is read. A limit is taken at once where it becomes tighter; a looser
-one waits, so that nobody raises what may be lost by saving a file. Everything else (mode, exchange,
-credentials, state, ...) is built in at the start, and waits.
+Prices and sizes change at once, and so do alerts, dashboard, metrics, the heartbeat and how often a
+page is read. A limit applies at once if it is tighter; a looser one waits, so that saving a file
+cannot raise what may be lost. Everything else (mode, exchange, credentials, state, ...) is set up
+at the start, and waits.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mmbot.config.checking import check
 from mmbot.config.differences import Difference, compared
 from mmbot.config.schema import Settings
 
-# Which values are taken while the daemon trades: any, or only lower ones.
+# Which values apply while the daemon trades: any, or only lower ones.
 _Live: TypeAlias = Literal["any", "lower"]
 _LIVE: dict[str, _Live] = {
     "quoting": "any",
@@ -28,18 +28,18 @@ _LIVE: dict[str, _Live] = {
     "log.heartbeat_seconds": "any",
     "counts.poll_seconds": "any",
     "limits": "lower",
-    # How long a quote outlives a bot that died.
+    # How long a quote outlives a dead bot.
     "orders.lifetime_seconds": "lower",
 }
 
 
 class ReloadOutcome(msgspec.Struct, frozen=True):
-    """What a reload comes to.
+    """The result of a reload.
 
     Attributes:
         settings: The settings to put in force.
-        changed: The keys that they change.
-        waits: The keys that keep their value until a restart.
+        changed: The changes that apply now.
+        waits: The changes that wait for a restart.
     """
 
     settings: Settings
@@ -48,9 +48,9 @@ class ReloadOutcome(msgspec.Struct, frozen=True):
 
 
 def merged(in_force: Settings, wanted: Settings) -> ReloadOutcome:
-    """Return what to put in force where `wanted` is to follow `in_force`.
+    """Return the settings on the way from `in_force` to `wanted` that can apply now.
 
-    The two may fit only together: a larger quote that needs a looser limit waits with it.
+    A change may depend on one that waits, as a larger quote on a looser limit; then it waits too.
     """
     found = compared(in_force, wanted)
     live = {each.key: each for each in found if is_live(each)}
@@ -64,7 +64,7 @@ def merged(in_force: Settings, wanted: Settings) -> ReloadOutcome:
 
 
 def is_live(change: Difference) -> bool:
-    """Return whether a daemon can take a change while it trades."""
+    """Return whether a change can apply while the daemon trades."""
     rule = _LIVE.get(change.key) or _LIVE.get(change.key.partition(".")[0])
     if rule == "lower":
         old, new = change.old, change.new
@@ -79,7 +79,7 @@ def _with(in_force: Settings, live: Mapping[str, Difference]) -> Settings | None
 
 
 def _clashing(in_force: Settings, live: Mapping[str, Difference]) -> list[str]:
-    """Return the changes to leave out next: those that contradict others, of limits last."""
+    """Return the changes to leave out next: those that contradict others, limits last."""
     _, problems = check(_tree(in_force, live))
     named = {key for problem in problems for key in problem.keys} & live.keys()
     others = [key for key in named if not key.startswith("limits.")]

@@ -1,4 +1,4 @@
-"""The tables of what others are told of the daemon: Prometheus, and people."""
+"""The tables for what the daemon reports, to Prometheus and to people."""
 
 from __future__ import annotations
 

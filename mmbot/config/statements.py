@@ -1,8 +1,8 @@
-"""A TOML text taken apart into its statements, so that every key has its line.
+"""Splits a TOML text into its statements, so that every key has its line.
 
-TOML's own parser says neither where a key stands nor more than one mistake. It is given each
-statement alone here: the shortest run of lines that it accepts is a whole statement, and where it
-accepts none before the next one begins, that statement is a mistake.
+The TOML parser reports neither the line of a key nor more than one mistake. Here it gets each
+statement alone: the shortest run of lines that it accepts is a whole statement; if it accepts none
+before the next one begins, that statement is a mistake.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 
 import msgspec
 
-# A value of more lines than this is none of ours: it is taken for a mistake.
+# No valid value has more lines than this; a longer one is taken for a mistake.
 _MOST_LINES = 200
-# Where a statement may begin, if the one before it was not closed.
+# How a statement may begin, in case the one before it was not closed.
 _BEGINNING = re.compile(r"""\s*(\[\[?[A-Za-z_]|[\w."'-]+\s*[=:])""")
 
 
@@ -27,9 +27,9 @@ class Statement(msgspec.Struct, frozen=True):
         first: Its first line, counted from 1.
         last: Its last line.
         text: Its lines.
-        tree: What it sets, from the top; empty of a mistake, and below a header that is one.
+        tree: What it sets, from the top; empty for a mistake, and below a header that is one.
         header: Whether it is a table's header.
-        error: What the parser says against it; empty if nothing.
+        error: The parser's error, or empty.
     """
 
     first: int
@@ -41,14 +41,14 @@ class Statement(msgspec.Struct, frozen=True):
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The keys that it sets, each as `table.key`; of a header the table's name."""
+        """The keys that it sets, each as `table.key`; for a header the table's name."""
         return tuple(_leaves(self.tree))
 
 
 def statements(text: str) -> Iterator[Statement]:
     """Yield the statements of a TOML text in order, without comments and empty lines."""
     lines = text.split("\n")
-    # The header that the keys stand below; `None` where it is a mistake.
+    # The header above the keys; `None` if it is a mistake.
     header: str | None = ""
     number = 0
     while number < len(lines):
@@ -108,7 +108,7 @@ def _error(line: str) -> str:
 
 
 def _leaves(tree: dict[str, Any]) -> Iterator[str]:
-    """Yield the keys that a statement alone sets: all of a dotted one, none inside a value."""
+    """Yield the keys that a statement sets, each with its tables as a dotted name."""
     for name, value in tree.items():
         inner = value[0] if isinstance(value, list) and value else value
         if isinstance(inner, dict) and inner:

@@ -1,4 +1,4 @@
-"""A file of every key: its default, its unit and one line of why, made from the schema."""
+"""Makes a config file of every key, with default, unit and one line of why, from the schema."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def template(values: Mapping[str, object] | None = None, remark: str = _TOP) -> 
     """Return a TOML file of all keys, those in `values` set and all others commented out.
 
     Args:
-        values: Each as `table.key`.
-        remark: What the file says at its top.
+        values: Values by `table.key`.
+        remark: The comment at the top of the file.
     """
     lines = [*_wrapped(remark), "", *_table(Settings, "", values or {})]
     return "\n".join(lines).rstrip("\n") + "\n"

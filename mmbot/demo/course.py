@@ -10,9 +10,9 @@ _MOST_EARLY: Final = 10_000
 
 
 class WeekCourse:
-    """What the log has told, each with the calendar's time of the heartbeat before it.
+    """The log's events, each with the calendar time of the heartbeat before it.
 
-    What is told before the first heartbeat has that one's time.
+    Events before the first heartbeat get its time.
 
     Attributes:
         forecasts: Time, mean and standard deviation in passengers.

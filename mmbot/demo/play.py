@@ -1,6 +1,6 @@
-"""Play one week with the simulated exchange and the daemon as child processes.
+"""Plays one week with the simulated exchange and the daemon as child processes.
 
-The daemon is watched by its log alone. At the end its ledger is compared with the exchange's own,
+The daemon is watched through its log alone. At the end its ledger is compared with the exchange's,
 fill by fill and to the last 1e-6 dollar.
 """
 
@@ -34,20 +34,20 @@ from mmbot.units import (
     parse_money,
 )
 
-# Calendar seconds a wall second: a week and the morning after it take about a minute.
+# Calendar seconds per wall second: a week and the morning after it take about a minute.
 SPEED = 10_000
 # The calendar starts before the market opens, which gives the daemon time to start.
 _START = dt.time(2, 0)
 VENUE_FILE = "venue.json"
-# Several times what it takes, for a machine that is busy.
+# Several times what it takes, for a busy machine.
 _PLAY_SECONDS = 300.0
 
 
 class DemoWeek(msgspec.Struct, frozen=True):
     """The week to play, the seed of the crowd, and where config and counts are read from.
 
-    Without `counts` they are synthetic, from the seed. `fees` are the series', as
-    `mmbot exchange --fees` takes them; empty, makers pay none.
+    Without `counts` they are synthetic, from the seed. `fees` are the series', as for
+    `mmbot exchange --fees`; if empty, makers pay none.
     """
 
     week: Week
@@ -96,7 +96,7 @@ async def play(
     """Play a week in `directory`, pass every log line to `watch`, and compare the ledgers.
 
     Raises:
-        NotReady: A process did not start, ended before its time, or took too long.
+        NotReady: A process did not start, ended too early, or took too long.
     """
     orders = 0
 
@@ -173,7 +173,7 @@ async def _get_json(url: str) -> dict[str, Any]:
 def compare(
     demo_week: DemoWeek, directory: Path, orders: int, exchange: dict[str, Any]
 ) -> DemoResult:
-    """Compare the daemon's ledger below `directory` with the exchange's, and sum the week up.
+    """Compare the daemon's ledger below `directory` with the exchange's; summarise the week.
 
     Args:
         demo_week: The week that was played.

@@ -1,4 +1,4 @@
-"""`mmbot` commands as child processes: started, watched by their output, ended by SIGTERM."""
+"""`mmbot` commands as child processes: started, watched through their output, ended by SIGTERM."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def run_command(
 
 
 async def stop(child: Process) -> int:
-    """Send SIGTERM, after half a minute SIGKILL; return the exit code."""
+    """Send SIGTERM, and SIGKILL after half a minute; return the exit code."""
     if child.returncode is None:
         child.terminate()
     try:

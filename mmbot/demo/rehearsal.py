@@ -1,7 +1,7 @@
 """The counts that the daemon will read at the start of a demonstration.
 
-Making the residual bank takes many seconds, in which a compressed calendar would pass days. So it
-is made from these counts before the calendar starts, in the daemon's own cache.
+Computing the residual bank takes many seconds, in which a compressed calendar would pass days. So
+it is computed from these counts before the calendar starts, in the daemon's own cache.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from mmbot.underlying.calendar import Week
 
-# Markets that nothing is to be said of: most of a ladder, on most days.
+# Gates of markets that need no row: most of a ladder, on most days.
 _HIDDEN = frozenset({"closed", "fair_extreme", "settled"})
 
 
@@ -51,7 +51,7 @@ class WeekTable:
                 self._news = f"settled: P&L ${line['pnl']}"
 
     def __rich__(self) -> Group:
-        """Render what was told of the markets last, those without news in a line of their own."""
+        """Render the totals, a row for each market that needs one, and the latest news."""
         beat = self._heartbeat
         head = Text.assemble(
             (self._title, "bold"),

@@ -1,4 +1,4 @@
-"""The constants of the method `adaptive`: a level that moves quickly, a past that is forgotten."""
+"""The constants of the method `adaptive`: a fast level, old counts down-weighted."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ _LAG_DAYS = 364
 _RECENT_DAYS = np.arange(28)
 _HALF_LIFE_DAYS = 10.0
 
-# First and last day, relative to a holiday without a fixed date, that is aligned with it.
+# First and last day, relative to a moveable holiday, that are aligned with it.
 _WINDOWS = MappingProxyType(
     {
         "MLK": (-6, 4),
@@ -45,7 +45,7 @@ def analog(day: int) -> int:
 
 
 def predict(history: History, days: Days) -> Floats:
-    """Return the expected logarithms of `days`, both of shape (n,); NaN without an analog's count.
+    """Return the expected logarithms of `days`, both of shape (n,); NaN where counts are missing.
 
     Growth g_d = l_d - l_a(d) is averaged with weights 0.5^(age / 10 days) min(1, 2 s / |g_d - q|),
     where q is the median and s is 1.4826 times the median absolute deviation: one step of Huber's

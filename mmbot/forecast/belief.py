@@ -56,7 +56,7 @@ class Belief(msgspec.Struct, frozen=True):
         digest: The digest of the exact inputs.
         effective_weeks: The effective sample size of past weeks, 1 / sum of squared weights (Kish,
             "Survey Sampling", 1965); 0 if all seven days are published.
-        heaviest: The past weeks of the largest weights, in descending order.
+        heaviest: The past weeks with the largest weights, in descending order.
         members: The methods behind it; none if all seven days are published.
 
     Raises:

@@ -1,11 +1,11 @@
 """The gradient-boosted point forecast: trees on a day's deviation from the recent level.
 
-The level at an origin is the mean logarithm of its last 28 days. What is learnt is the logarithm of
-a day less the level some days before, from the calendar of the day, the same weekday a year before
-relative to its own level then, and how the level has moved. Friedman, "Greedy function
-approximation: a gradient boosting machine" (2001), in the implementation of LightGBM.
+The level at an origin is the mean logarithm of its last 28 days. The trees predict the logarithm of
+a day less the level some days before it, from the calendar of the day, the same weekday a year
+earlier relative to the level then, and the recent moves of the level. Friedman, "Greedy function
+approximation: a gradient boosting machine" (2001), as implemented by LightGBM.
 
-Training is the slow part, so the trees are grown from the data up to every fourth Sunday.
+Training is slow, so new trees are grown only every fourth Sunday, from the data up to it.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from mmbot.forecast.trees import Trees
 _LEVEL_DAYS = 28
 _LEAST_LEVEL_DAYS = 14
 _YEAR_DAYS = 364
-# Horizons of the training pairs, in days; each origin contributes three of them, in turn.
+# Horizons of the training pairs, in days; each origin is paired with three of them, in rotation.
 _HORIZONS = np.array([1, 2, 3, 4, 5, 6, 7, 10, 14, 21])
 _TURNS = np.array([0, 3, 6])
-# Less than two years cannot tell season from trend.
+# Less than two years of data cannot separate season from trend.
 _LEAST_PAIRS = 730 * len(_TURNS)
 _REFIT_DAYS = 28
 _REACH_DAYS = 17
@@ -51,8 +51,8 @@ _HOLIDAYS = (
     "Christmas",
     "Super Bowl",
 )
-# Fixed beforehand, small and slow as is usual for some thousand rows. One thread, rows before
-# columns, and fixed seeds: the same trees on every run.
+# Not tuned: small trees and a low learning rate, as is usual for a few thousand rows. One thread,
+# row-wise histograms and fixed seeds give the same trees on every run.
 _ROUNDS = 200
 _PARAMETERS = MappingProxyType(
     {
@@ -74,7 +74,7 @@ _PARAMETERS = MappingProxyType(
 
 
 class Boosted(msgspec.Struct, frozen=True):
-    """The grown trees; `None` if the history was too short, or LightGBM cannot be loaded here."""
+    """The grown trees; `None` if the history was too short, or LightGBM cannot be loaded."""
 
     trees: Trees | None
 
@@ -92,10 +92,10 @@ def grown_here(rows: Floats, target: Floats) -> str | None:
     """Grow trees that predict `target`, shape (n,), from `rows`, shape (n, features).
 
     Returns:
-        The model as LightGBM writes it; `None` if it cannot be loaded here.
+        The model in LightGBM's text format; `None` if LightGBM cannot be loaded.
     """
     try:
-        import lightgbm  # noqa: PLC0415 - a second and 25 MiB, which only growing is to pay
+        import lightgbm  # noqa: PLC0415 - a second and 25 MiB, needed only to grow
     except (ImportError, OSError):
         return None
     model = lightgbm.train(
@@ -105,7 +105,7 @@ def grown_here(rows: Floats, target: Floats) -> str | None:
 
 
 Grow: TypeAlias = Callable[[Floats, Floats], str | None]
-# Who grows the trees of a fit: whoever lives long hands it to a process that does not.
+# Grows the trees of a fit. A long-lived process sets it to grow them in a short-lived one.
 GROW: ContextVar[Grow] = ContextVar("GROW", default=grown_here)
 
 
@@ -121,7 +121,7 @@ class GradientBoosting:
 
 
 class _Until:
-    """A history that is equal to another of the same counts, as a key of a cache."""
+    """A history as a cache key, equal to any other with the same counts."""
 
     def __init__(self, history: History) -> None:
         self.history = history
@@ -181,7 +181,7 @@ def _levels(history: History, days: Days, span: int = _LEVEL_DAYS) -> Floats:
 
 
 def _anomaly(history: History, days: Days) -> Floats:
-    """Return how far each day was from the same weekday in the two weeks either side; (n,)."""
+    """Return each day less the median of its weekday in the two weeks on either side; (n,)."""
     around = history.at(days[:, None] + 7 * np.array([-2, -1, 1, 2]))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
@@ -191,7 +191,7 @@ def _anomaly(history: History, days: Days) -> Floats:
 
 @lru_cache(maxsize=8192)
 def _calendar(day: int) -> tuple[int, ...]:
-    """Return weekday, day of the year, and the days from each holiday, 17 at the most."""
+    """Return weekday, day of the year, and the days from each holiday, clipped at 17."""
     date = dt.date.fromordinal(day)
     offsets = (day - nearest(name, day) for name in _HOLIDAYS)
     return (

@@ -1,8 +1,8 @@
 """Calendar regressors of a day: weekday, season and holidays, with their ridge penalties.
 
 A row holds seven weekday dummies, Fourier terms of the year, the first Fourier terms again for the
-day's weekday, hat functions of the distance to Easter, and dummies of each day around each holiday,
-for holidays with a fixed date once more by group of weekdays. Nothing here depends on counts.
+day's weekday, hat functions of the distance to Easter, and dummies of the days around each holiday;
+holidays with a fixed date can have a second set by the weekday they fall on. Counts play no part.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Window = tuple[int, int]
 
 
 class CalendarEffects:
-    """The regressors of one choice of holidays."""
+    """The regressors for one choice of holidays."""
 
     def __init__(
         self,
@@ -43,8 +43,8 @@ class CalendarEffects:
 
         Args:
             windows: First and last day, relative to each holiday, with a dummy.
-            by_weekday: The holidays, with a fixed date, whose effect depends on their weekday.
-            day_penalty: The ridge penalty of a dummy and of a hat function of Easter.
+            by_weekday: The fixed-date holidays whose effect depends on their weekday.
+            day_penalty: The ridge penalty of a dummy and of an Easter hat function.
             weekday_penalty: The ridge penalty of a dummy for one group of weekdays.
         """
         self._windows = MappingProxyType(dict(windows))
@@ -71,7 +71,7 @@ class CalendarEffects:
         return rows
 
     def _entries_of(self, day: int) -> tuple[NDArray[np.int16], Floats]:
-        """Return columns and values of the regressors of a day that are not 0: one in ten."""
+        """Return columns and values of a day's non-zero regressors, about one in ten."""
         row = self._row(day)
         columns = np.flatnonzero(row).astype(np.int16)
         return columns, row[columns]

@@ -1,7 +1,7 @@
-"""Calibration of forecasts: whether outcomes fall where the distributions say, watched lately.
+"""Calibration of recent forecasts: whether outcomes fall where the distributions say.
 
 The probability integral transform (PIT) of a calibrated forecast is uniform (Dawid, "Statistical
-theory: the prequential approach", 1984). Over few weeks it strays by chance: the band says how far.
+theory: the prequential approach", 1984). Over few weeks coverage varies by chance, within a band.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from mmbot.forecast.history import Floats
 
 RECENT_WEEKS = 26
 _INTERVAL = 0.8
-# Nine in ten calibrated forecasts stay within the band, five in a hundred leave it at either end.
+# The probability that the coverage of calibrated forecasts is beyond either end of the band.
 _TAIL = 0.05
 
 
 class Calibration(msgspec.Struct, frozen=True):
-    """The calibration of some forecasts at one number of published days.
+    """The calibration of forecasts with the same number of published days.
 
     Attributes:
         weeks: The number of weeks.
         coverage80: The share of outcomes in the central 80 % interval.
         pit: The p-value of the hypothesis that the PIT is uniform.
-        band: The least and greatest coverage that so many calibrated forecasts usually have.
+        band: The 5 % and 95 % points of the coverage of that many calibrated forecasts.
     """
 
     weeks: int
@@ -43,7 +43,7 @@ class Calibration(msgspec.Struct, frozen=True):
 
 
 def calibration(pits: Sequence[float] | Floats) -> Calibration:
-    """Return the calibration of the last `RECENT_WEEKS` of some PITs, oldest first; not of none."""
+    """Return the calibration of the last `RECENT_WEEKS` of `pits`, oldest first, at least one."""
     values = np.asarray(pits, dtype=float)[-RECENT_WEEKS:]
     n = len(values)
     inside = float(np.mean(np.abs(values - 0.5) <= _INTERVAL / 2))
@@ -51,7 +51,7 @@ def calibration(pits: Sequence[float] | Floats) -> Calibration:
 
 
 def _band(n: int) -> tuple[float, float]:
-    """Return the central range of the share of n calibrated outcomes inside the interval."""
+    """Return the 5 % and 95 % points of the coverage of n calibrated forecasts."""
     counts = range(n + 1)
     chances = [math.comb(n, i) * _INTERVAL**i * (1 - _INTERVAL) ** (n - i) for i in counts]
     below = np.cumsum(chances)

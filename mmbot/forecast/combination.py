@@ -1,6 +1,6 @@
 """The combined point forecast: a weighted mean of the structural and the aligned analog forecast.
 
-Bates and Granger, "The Combination of Forecasts" (1969), with a weight that is not estimated anew.
+Bates and Granger, "The Combination of Forecasts" (1969), with a fixed weight.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Combined(msgspec.Struct, frozen=True):
     def predict(self, history: History, days: Days) -> Floats:
         """Return the expected logarithms of `days`, both of shape (n,); NaN without a fit.
 
-        Where the analog has no count the structural forecast stands alone.
+        Where the analog has no count, the structural forecast is used alone.
         """
         if self.fitted is None:
             return np.full(len(days), np.nan)

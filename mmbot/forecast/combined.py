@@ -1,4 +1,4 @@
-"""The constants of the method `combined`: a level that moves slowly, wide holiday windows.
+"""The constants of the method `combined`: a slow level, wide holiday windows.
 
 They were chosen on the weeks of 2023 to 2025.
 """

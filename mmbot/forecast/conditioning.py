@@ -101,9 +101,9 @@ Conditioning = Callable[[PastResiduals, PresentWeek], Conditioned]
 def equally_weighted(past: PastResiduals, present: PresentWeek) -> Conditioned:
     """Apply every past week's residual to the forecast, with equal weights.
 
-    Few weeks say little of the tails. With n < `ENOUGH_WEEKS` a share 2 / (n + 1), the probability
-    that a new draw lies outside the range of n exchangeable ones, goes to a normal of twice the
-    standard deviation.
+    Few weeks say little about the tails. With n < `ENOUGH_WEEKS`, a share 2 / (n + 1), the
+    probability that a new draw lies outside the range of n exchangeable ones, goes to a normal of
+    twice the standard deviation.
     """
     scenarios = present.averages(past.remainder)
     n = len(scenarios)
@@ -204,7 +204,7 @@ def _slopes(z: Floats, residuals: Floats, trust: Floats) -> Floats:
 
 
 def _winsorised(residuals: Floats, trust: Floats) -> Floats:
-    """Return the residuals, clipped to three of their weighted deviations; all of shape (n,)."""
+    """Return the residuals, clipped at three weighted standard deviations; all of shape (n,)."""
     most = _WINSOR_DEVIATIONS * np.sqrt(trust @ residuals**2 / trust.sum())
     clipped: Floats = np.clip(residuals, -most, most)
     return clipped
@@ -213,8 +213,8 @@ def _winsorised(residuals: Floats, trust: Floats) -> Floats:
 def _season(past: PastResiduals, present: PresentWeek) -> Floats:
     """Return the factor of season and class of each past week, shape (n,).
 
-    A normal kernel of the days between the dates within a year, on a floor, times a factor that
-    falls with the difference of the classes of week.
+    A normal kernel of the distance in the calendar year plus a floor, times a factor that falls
+    with the difference in week class.
     """
     apart = np.abs(past.mondays - present.monday) % 365.2425
     apart = np.minimum(apart, 365.2425 - apart)

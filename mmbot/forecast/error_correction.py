@@ -26,10 +26,13 @@ def corrected(
     """Correct the forecasts of the past weeks and of the present one, each by the errors before it.
 
     Args:
-        past: The residuals of past weeks, at least one; returned are those of the corrected ones.
+        past: The residuals of past weeks, at least one.
         present: The week to forecast.
         delay_days: The days from a week's Monday to the first Monday whose forecast may use its
             error: 7, and 7 more for each week that the forecast is made ahead.
+
+    Returns:
+        The residuals of the corrected forecasts, and the corrected week.
     """
     mondays = np.append(past.mondays, present.monday)
     corrections = _corrections(past, mondays, delay_days)

@@ -95,12 +95,12 @@ class PairedDifference(msgspec.Struct, frozen=True):
 
 
 class Walk(msgspec.Struct, frozen=True):
-    """What every week of a walk-forward evaluation is scored from.
+    """The inputs to the scores of each week in a walk-forward evaluation.
 
     Attributes:
         history: The counts.
         hindcasts: Those of the pool.
-        error_correction: Whether it is used in the pool; members alone are scored without.
+        error_correction: Whether the pool uses it; members alone are scored without it.
     """
 
     history: History
@@ -119,7 +119,7 @@ def score_week(walk: Walk, week: Week) -> list[tuple[str, ScoredForecast]]:
         week: The week, with seven counts.
 
     Raises:
-        BadInput: Too few weeks come before it for a forecast even by the seed.
+        BadInput: Too few weeks precede it even for the seed.
     """
     monday = week.monday.toordinal()
     average = float(np.exp(walk.history.at(monday + np.arange(7))).sum() / 7)
@@ -140,14 +140,14 @@ def hindcast(
 ) -> dict[str, Mixture]:
     """Return the forecasts of a past week by the pool and by each member alone.
 
-    As in a live forecast of one method, the seed takes over where past weeks are too few.
+    As in a live forecast of one method, the seed replaces a member that has too few past weeks.
 
     Args:
         history: The counts, later ones included; those after the origin are not used.
         hindcasts: Those of the pool.
         monday: The ordinal of the week's Monday.
         k: The number of published days, 0 to 6.
-        error_correction: Whether it is used in the pool; members alone are without.
+        error_correction: Whether the pool uses it; members alone do without it.
 
     Raises:
         BadInput: Past weeks are too few even for the seed.

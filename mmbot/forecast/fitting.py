@@ -1,7 +1,6 @@
-"""What fits a forecaster to counts, and what comes of it.
+"""The interface of an underlying's forecasters: how one is fitted to counts, and what it returns.
 
-An underlying is known to forecasters of its own. Whoever fits one, in a thread or in virtual time,
-needs no more of them than this.
+Callers, which fit in a thread or in virtual time, depend on nothing else of a forecaster.
 """
 
 from __future__ import annotations
@@ -16,10 +15,10 @@ from mmbot.forecast.belief import Belief
 from mmbot.underlying.calendar import Week
 from mmbot.underlying.counts import Counts
 
-if TYPE_CHECKING:  # it needs numpy, which takes long to import
+if TYPE_CHECKING:  # it imports numpy, which is slow
     from mmbot.forecast.calibration import Calibration
 
-# Is told how many of how many steps are done.
+# Called with the number of steps done and their total.
 Progress: TypeAlias = Callable[[int, int], None]
 
 
@@ -38,7 +37,7 @@ class Predictor(Protocol):
 
 
 class Memory(Protocol):
-    """What a fit leaves for the next one, to spare it what takes long."""
+    """Results of a fit that spare the next one slow work."""
 
     def encode(self) -> bytes:
         """Return it as bytes, to be stored."""
@@ -49,10 +48,10 @@ class Fit(msgspec.Struct, frozen=True):
 
     Attributes:
         predictor: The forecaster.
-        method: Its method: the one asked for, or a simpler one where the history is too short.
-        memory: What the next fit may go on from, if anything.
+        method: Its method: the requested one, or a simpler one if the history is too short.
+        memory: What the next fit may start from, if anything.
         without: The parts of the method that the history is too short for.
-        calibration: How its past forecasts came true, by the number of published days.
+        calibration: The calibration of its past forecasts, by the number of published days.
     """
 
     predictor: Predictor
@@ -63,11 +62,11 @@ class Fit(msgspec.Struct, frozen=True):
 
 
 class Forecasters(Protocol):
-    """The forecasters that know one underlying."""
+    """The forecasters of one underlying."""
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """The names that the config may call for."""
+        """The names that the config may use."""
 
     def fit(
         self,
@@ -84,8 +83,8 @@ class Forecasters(Protocol):
             counts: The counts.
             method: One of `methods`.
             memory: That of an earlier fit, if there is one.
-            progress: Is told of the steps.
-            error_correction: Whether methods that can be corrected by their errors are.
+            progress: Called after each step.
+            error_correction: Whether to correct methods that provide for it by their past errors.
 
         Raises:
             BadInput: There is no such method, or there are no counts.
@@ -95,5 +94,5 @@ class Forecasters(Protocol):
         """Return the memory that was stored as these bytes.
 
         Raises:
-            BadInput: They are none of it.
+            BadInput: They are not a stored memory.
         """

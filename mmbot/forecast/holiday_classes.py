@@ -1,4 +1,4 @@
-"""Dates of the holidays that move travel, and classes of weeks by holiday. Days are ordinals."""
+"""Dates of the holidays that affect travel, and classes of weeks by holiday. Days are ordinals."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""One method's distribution of a week's average, live or as it would have been in the past.
+"""One method's distribution of a week's average, live or hindcast.
 
-Both are made by the same function: what is scored is what is traded.
+Both come from the same function: what is scored is what is traded.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ def distribution(
     *,
     error_correction: bool,
 ) -> Conditioned | None:
-    """Return the distribution of a week's average; `None` where the method cannot tell.
+    """Return the distribution of a week's average; `None` if the method cannot forecast it.
 
     Args:
         method: The method.
         past: The residuals of past weeks; see `past_residuals`.
         present: The week to forecast, with an open day.
-        ahead: The number of weeks from the running week to the one to forecast.
-        error_correction: Whether a method that is to be corrected is.
+        ahead: The number of weeks from the current week to the one to forecast.
+        error_correction: Whether to correct a method that provides for it.
     """
     too_few = len(past.mondays) < SEED.least_weeks
     if too_few or np.isnan(present.expected[present.open]).any():
@@ -62,10 +62,10 @@ def hindcast(
         history: The counts, later ones included; those after the origin are not used.
         monday: The ordinal of the week's Monday.
         k: The number of published days.
-        error_correction: Whether a method that is to be corrected is.
+        error_correction: Whether to correct a method that provides for it.
 
     Returns:
-        The distribution; `None` where the method could not have been fitted, or not tell.
+        The distribution; `None` if the method could not have been fitted or made a forecast.
     """
     row = (monday - bank.monday) // 7
     if not 0 <= row < len(bank.predicted):
@@ -86,8 +86,8 @@ def past_residuals(
 ) -> PastResiduals:
     """Return the residuals of the weeks that had ended by the origin.
 
-    They are of forecasts from the same origin in their own weeks, and of the same open days. Where
-    the published days are not the first of the week, the origin is that of its leading ones.
+    They are of forecasts from the same origin in their own weeks, and of the same open days. If the
+    published days are not the first of the week, the origin counts only the leading ones.
 
     Args:
         bank: The residual bank.
@@ -109,7 +109,7 @@ def past_residuals(
 
 
 def leading_days(history: History, monday: int) -> int:
-    """Return how many days from a Monday on have counts, up to the first that has none."""
+    """Return how many days from a Monday on have counts, before the first that has none."""
     return int(np.isnan(history.at(monday + _WEEKDAYS)).argmax())
 
 

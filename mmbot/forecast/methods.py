@@ -1,4 +1,4 @@
-"""The forecast methods: what each is made of, and its weight in the pool before any is scored."""
+"""The forecast methods: the parts of each, and its prior weight in the pool."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Method(msgspec.Struct, frozen=True):
         conditioning: How past weeks' residuals become a distribution.
         least_weeks: The least number of past weeks.
         prior: The weight in the pool before any week is scored.
-        corrected: Whether the error correction concerns it: its level moves slowly.
-        spread: The factor on the deviations of its distribution from their mean.
+        corrected: Whether it provides for error correction, because its level moves slowly.
+        spread: The factor that scales the width of its distribution.
     """
 
     name: str
@@ -43,15 +43,15 @@ class Method(msgspec.Struct, frozen=True):
 
 
 SEED = Method("seed", Seasonal(), equally_weighted, 8, 0.1)
-# The prior weights were not fitted: about equal, less for a variant, least for the seed.
+# The prior weights are not fitted: about equal, less for a variant, least for the seed.
 POOL = (
     Method("combined", COMBINED, reweighted, ENOUGH_WEEKS, 0.25, corrected=True),
     Method("adaptive", ADAPTIVE, reweighted, ENOUGH_WEEKS, 0.25),
     Method("adaptive-normal", ADAPTIVE, normal, ENOUGH_WEEKS, 0.2),
-    # In the pool a narrower distribution adds more than one that would be calibrated alone.
+    # In the pool a narrower distribution adds more than one that is calibrated on its own.
     Method("boosted", GradientBoosting(), reweighted, ENOUGH_WEEKS, 0.2, spread=0.7),
     SEED,
 )
-# The members by the name that the config gives: the pool, or one method alone.
+# The members by the name used in the config: the pool, or one method alone.
 METHODS = MappingProxyType({"pool": POOL, **{method.name: (method,) for method in POOL}})
 DEFAULT = "pool"

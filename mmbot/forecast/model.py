@@ -1,8 +1,8 @@
 """The forecaster: from daily counts to the belief of a week.
 
-A forecaster is a pool of members, or of one. `Forecaster.fit` does the slow part once; a belief
-from one more published day is then quick. A member that cannot tell, because history is too short
-or counts of the year before are missing, leaves its weight to the others.
+A forecaster is a pool of one or more members. `Forecaster.fit` does the slow part once; a belief
+from one more published day is then quick. The weight of a member that cannot forecast, because the
+history is too short or counts of the year before are missing, goes to the others.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ _HEAVIEST_SHOWN = 5
 
 
 class Hindcasts(msgspec.Struct, frozen=True):
-    """What is slow to compute and worth keeping: forecasts of past weeks and what they taught.
+    """Slow to compute and worth storing: forecasts of past weeks and what was learnt from them.
 
     Attributes:
         banks: The residual bank of each point method, by its name.
-        record: The record of the members.
+        record: The members' track record.
     """
 
     banks: Mapping[str, ResidualBank]
@@ -94,7 +94,7 @@ class Forecaster(msgspec.Struct, frozen=True):
         members: The methods that could be fitted.
         fitted: The fitted point forecasts, by the name of the point method.
         hindcasts: The forecasts of past weeks.
-        error_correction: Whether methods that are to be corrected are.
+        error_correction: Whether to correct the methods that provide for it.
     """
 
     name: str
@@ -119,9 +119,9 @@ class Forecaster(msgspec.Struct, frozen=True):
             counts: The counts; days after the last whole week are not used.
             method: The name of the pool or of a method, a key of `METHODS`.
             hindcasts: Hindcasts to extend.
-            progress: Called with the number of new weeks done, and their number, all steps
-                together.
-            error_correction: Whether methods that are to be corrected are.
+            progress: Called with the number of new weeks done and their total, over all
+                steps.
+            error_correction: Whether to correct the methods that provide for it.
 
         Raises:
             BadInput: There is no such method, or there are no counts.
@@ -176,7 +176,7 @@ class Forecaster(msgspec.Struct, frozen=True):
         history = History.of(counts)
         forecast = self._forecast(history, week)
         mixture, weights, weeks = forecast.mixture, forecast.weights, forecast.weeks
-        # Rounding of the sums over scenarios could break the order in the last bits.
+        # Rounding in the sums over scenarios could break monotonicity in the last bits.
         above = np.minimum.accumulate(mixture.above(strikes))
         few = 0 < len(weeks) < ENOUGH_WEEKS
         heaviest = np.argsort(-weights, kind="stable")[:_HEAVIEST_SHOWN]
@@ -201,7 +201,7 @@ class Forecaster(msgspec.Struct, frozen=True):
         """Return the logarithm of `count` less its forecast, in standard deviations.
 
         The forecast is that of the first member. The standard deviation is 1.4826 times the median
-        absolute error of past weeks, which is robust against storms and errors of the page.
+        absolute error of past weeks, which is robust to storms and errors on the page.
 
         Args:
             counts: The counts; those of `day` and later are not used.
@@ -272,7 +272,7 @@ class Forecaster(msgspec.Struct, frozen=True):
 
 
 class _Steps:
-    """One progress for several steps that each count the same weeks."""
+    """Reports several steps, each over the same weeks, as one progress."""
 
     def __init__(self, progress: Progress | None, steps: int) -> None:
         self._progress = progress
@@ -280,7 +280,7 @@ class _Steps:
         self._begun = 0
 
     def following(self) -> Progress | None:
-        """Begin the next step, and return its progress."""
+        """Begin the next step, and return its callback."""
         report = self._progress
         if report is None:
             return None
@@ -307,12 +307,12 @@ def _certain(published: Floats) -> WeekForecast:
 def _joined(
     found: Sequence[tuple[Method, Conditioned]], weights: Floats, mondays: Sequence[Days]
 ) -> WeekForecast:
-    """Join the members' distributions, and sum up the weights that each gives to a past week.
+    """Join the members' distributions, and the weights that they give to past weeks.
 
     Args:
-        found: The members that can tell, and what they tell.
+        found: The members that can forecast, with their distributions.
         weights: Their weights, shape (members,).
-        mondays: The ordinals of the past weeks' Mondays that each knows.
+        mondays: For each member, the ordinals of its past weeks' Mondays.
     """
     weeks = np.unique(np.concatenate(mondays))
     shares, reasons = np.zeros(len(weeks)), np.zeros((3, len(weeks)))

@@ -33,7 +33,7 @@ class HeldCounts(msgspec.Struct, frozen=True):
     ) -> tuple[HeldCounts, bool]:
         """Return the counts held after one read, and whether the count read may be used.
 
-        An implausible count other than the one held for the day starts its wait anew.
+        An implausible count other than the one held for the day restarts the wait.
 
         Args:
             day: The day.

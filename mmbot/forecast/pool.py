@@ -1,10 +1,10 @@
-"""The pool: the members' distributions joined, with weights that follow how each would have done.
+"""The pool: a mixture of the members' distributions, with weights learnt from their hindcasts.
 
 The weights are those of exponentiated gradient descent on the CRPS of the pool, which rewards a
 member for what it adds to the others and not for its own score alone: Kivinen and Warmuth,
 "Exponentiated gradient versus gradient descent for linear predictors" (1997); for the CRPS:
-Berrisch and Ziel, "CRPS learning" (2023). What was learnt is halved every quarter, so that the
-weights return to the prior ones. Nothing of a week is used before it has ended.
+Berrisch and Ziel, "CRPS learning" (2023). What was learnt decays with a half-life of a quarter, so
+that the weights return to the prior. Nothing of a week is used before it has ended.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _RETAINED = 0.5 ** (1 / 13)
 _RATE = math.sqrt(8 * math.log(5) * (1 - _RETAINED))
 _LEAST_NARROWING = 0.5
 _PRIOR_WEEKS = 10
-# One outcome beyond all expectation must not widen the next half year by itself.
+# One extreme outcome must not by itself widen the forecasts of the next half year.
 _LEAST_PIT = 0.002
 _NORMAL = NormalDist()
 _GRID_POINTS = 257
@@ -47,8 +47,8 @@ def joined(mixtures: Sequence[Mixture], weights: Floats) -> Mixture:
     """Return the weighted mixture of mixtures, `weights` of shape (members,) summing to 1.
 
     A mixture of calibrated distributions with different means is too wide (Gneiting and Ranjan,
-    "Combining predictive distributions", 2013). So each is narrowed first, by the factor at which
-    the variance of the whole is the mean variance of its members.
+    "Combining predictive distributions", 2013). So each is narrowed first, by the factor that makes
+    the variance of the mixture the mean variance of its members.
     """
     if len(mixtures) == 1:
         return mixtures[0]
@@ -73,8 +73,8 @@ class TrackRecord(msgspec.Struct, frozen=True):
         learnt: The logarithm of each member's weight relative to its prior one, before each week
             and after the last, by number of published days; shape (weeks + 1, 7, members).
         pits: The probability integral transform F(actual average) of the pool's forecasts, before
-            any widening, NaN where no member could tell; shape (weeks, 7).
-        digests: For each week, the digest of all that its row was computed from.
+            any widening, NaN where no member could forecast; shape (weeks, 7).
+        digests: For each week, the digest of everything its row was computed from.
     """
 
     members: tuple[str, ...]
@@ -84,11 +84,11 @@ class TrackRecord(msgspec.Struct, frozen=True):
     digests: tuple[str, ...]
 
     def weights(self, methods: Sequence[Method], monday: int, k: int) -> Floats:
-        """Return the weights of some members in the week of a Monday, summing to 1.
+        """Return the weights of some members in one week, summing to 1.
 
         Args:
-            methods: Those members that can tell, at least one.
-            monday: The ordinal of the Monday; only weeks before it count.
+            methods: The members that can forecast, at least one.
+            monday: The ordinal of the week's Monday; only weeks before it count.
             k: The number of published days.
         """
         row = min(max((monday - self.monday) // 7, 0), len(self.learnt) - 1)
@@ -98,10 +98,9 @@ class TrackRecord(msgspec.Struct, frozen=True):
     def widening(self, monday: int, k: int) -> float:
         """Return the factor, 1 or more, on the deviations of the pool's forecast of a week.
 
-        It is 1 unless fewer outcomes of the last `RECENT_WEEKS` were in the 80 % interval than its
-        band allows by chance: then the standard deviation of the normal scores of their PITs, which
-        is 1 under calibration, with a prior of 1 worth some weeks. A forecast that was too wide is
-        left as it is.
+        It is 1 unless the 80 % coverage over the last `RECENT_WEEKS` is below the band. Then it is
+        the standard deviation of the normal scores of their PITs, which is 1 under calibration,
+        shrunk to 1 by a prior worth some weeks. Forecasts that were too wide are not narrowed.
 
         Args:
             monday: The ordinal of the week's Monday; only weeks before it count.
@@ -176,8 +175,8 @@ def extend(
         methods: The members of the pool.
         banks: The residual bank of each point method, all of the same weeks.
         history: The counts.
-        error_correction: Whether methods that are to be corrected are.
-        progress: Called with the number of new weeks done, and the number of new weeks.
+        error_correction: Whether to correct the methods that provide for it.
+        progress: Called with the number of new weeks done, and their total.
     """
     learner = _Learner(methods, banks, history, error_correction)
     names = tuple(method.name for method in methods)
@@ -188,7 +187,7 @@ def extend(
     done = _reusable(record, names, mondays, digests)
     if record is not None and done:
         learnt[: done + 1], pits[:done] = record.learnt[: done + 1], record.pits[:done]
-        # The digests cover the counts and not the program, so the last week is computed again.
+        # The digests cover the counts but not the code, so the last week is recomputed as a check.
         again, _ = learner.after(int(mondays[done - 1]), learnt[done - 1])
         if not np.allclose(again, learnt[done], rtol=0, atol=1e-9):
             learnt[:], pits[:], done = 0.0, np.nan, 0
@@ -200,7 +199,7 @@ def extend(
 
 
 class _Learner(msgspec.Struct, frozen=True):
-    """Moves the weights week by week, from the members' forecasts as they would have been made."""
+    """Updates the weights week by week, from the members' hindcasts."""
 
     methods: Sequence[Method]
     banks: Mapping[str, ResidualBank]
@@ -251,7 +250,7 @@ def _weights(methods: Sequence[Method], learnt: Floats) -> Floats:
 
 
 def _relative_gradient(mixtures: Sequence[Mixture], average: float, weights: Floats) -> Floats:
-    """Return the gradient of the pool's CRPS by the weights, less its mean, shape (members,).
+    """Return the gradient of the pool's CRPS in the weights, less its mean, shape (members,).
 
     It is E|X_m - average| - E|X_m - X| with X from the pool, here in units of the members' mean
     distance from the outcome. Distances are integrals over distribution functions on a grid.

@@ -1,7 +1,7 @@
-"""The forecasters of daily travel: the pool of all methods of this room, or one of them alone.
+"""The forecasters of daily travel: the pool of all methods in this package, or one of them alone.
 
-What they are made of is imported where something is fitted: it is slow, and every command names
-an underlying.
+Their modules are imported only where something is fitted: the import is slow, and every command
+names an underlying.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The residual bank: point forecasts of every past week, from each of its seven origins.
 
-At origin k of a week its first k days are published and nothing after them is. A forecast reaches
-four weeks, the origin's own and the three after it: up to three are listed at once, and before
+At origin k of a week its first k days are published and nothing after them is. A forecast covers
+four weeks, the origin's own and the next three: up to three are listed at once, and before
 Monday's release the week that has begun is still the one after the origin's. The bank is a value:
 the caller may store its bytes, and `extend` computes only the weeks that are new.
 """
@@ -38,7 +38,7 @@ class PointMethod(Protocol):
         """The name of the method."""
 
     def fit(self, history: History) -> Fitted:
-        """Do the slow part on a history that ends on a Sunday."""
+        """Do the slow part, on a history that ends on a Sunday."""
 
 
 class ResidualBank(msgspec.Struct, frozen=True):
@@ -111,7 +111,7 @@ def extend(
         bank: A bank whose weeks are reused as far as they come from the same method and counts.
         method: The point method.
         history: The counts.
-        progress: Called with the number of new weeks done, and the number of new weeks.
+        progress: Called with the number of new weeks done, and their total.
     """
     first = monday_of(max(history.first, BREAK_ENDS) + 6)
     mondays = np.arange(first, history.last - 5, 7)
@@ -145,7 +145,7 @@ def _reusable(
     same = list(takewhile(lambda pair: pair[0] == pair[1], pairs))
     if not same:
         return []
-    # The digests cover the counts and not the program, so the last week is computed again.
+    # The digests cover the counts but not the code, so the last week is recomputed as a check.
     last = len(same) - 1
     again = _hindcast(method, history, int(mondays[last]))
     unchanged = np.allclose(again, bank.predicted[last], rtol=0, atol=1e-9, equal_nan=True)

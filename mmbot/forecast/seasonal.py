@@ -20,7 +20,7 @@ class Seasonal:
         return self
 
     def predict(self, history: History, days: Days) -> Floats:
-        """Return the expected logarithms of `days`, both of shape (n,); NaN without a count to use.
+        """Return the expected logarithms of `days`, both of shape (n,); NaN if counts are missing.
 
         The trend is the sum over the last 28 days divided by that over the same days 364 days
         before. This is a seasonal naive forecast (Hyndman and Athanasopoulos, "Forecasting:

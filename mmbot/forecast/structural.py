@@ -4,8 +4,8 @@ l_d = 14.5 + level(d) + x_d'b + u_d, with l_d the logarithm of the count of day 
 calendar regressors. The level is piecewise linear between knots 28 days apart, under a random-walk
 prior, and flat after the last day of the fit. The residuals u are correlated over days and are
 extrapolated by simple kriging (Cressie, "Statistics for Spatial Data", 1993, section 3.4).
-`Constants` are what may differ between two such models: how fast the level moves, how the past is
-forgotten, and the effects of holidays.
+`Constants` are what differs between two such models: how fast the level moves, how old days are
+down-weighted, and the effects of holidays.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mmbot.forecast.history import Days, Floats, History
 
 _CENTRE = 14.5
 _KNOT_DAYS = 28
-# Less than two years cannot tell season from trend.
+# Less than two years of data cannot separate season from trend.
 _LEAST_DAYS = 730
 _HUBER_DEVIATIONS = 2.5
 _LAGS_DAYS = np.arange(31)
@@ -34,7 +34,7 @@ class Recency(msgspec.Struct, frozen=True):
 
     half_life_days: float
     day_floor: float
-    # The same of the penalty on a step of the level.
+    # The floor of the penalty on a step of the level.
     walk_floor: float
 
 
@@ -45,7 +45,7 @@ class Constants(msgspec.Struct, frozen=True):
         effects: The calendar regressors.
         walk_penalty: The ridge penalty of a step of the level from one knot to the next.
         ranges_days: The two ranges of the covariance of residuals, r1 and r2.
-        recency: How the past is forgotten; `None` if all days weigh the same.
+        recency: How old days are down-weighted; `None` if all days weigh the same.
     """
 
     effects: CalendarEffects
@@ -112,7 +112,7 @@ class Structural(msgspec.Struct, frozen=True):
 
 
 def fit(history: History, constants: Constants) -> Structural | None:
-    """Return the model fitted to `history`, or `None` with counts of fewer than 730 days."""
+    """Return the model fitted to `history`, or `None` if fewer than 730 days have counts."""
     days = history.first + np.flatnonzero(np.isfinite(history.logs))
     if len(days) < _LEAST_DAYS:
         return None
@@ -187,7 +187,7 @@ def _level(days: Days, last: int, constants: Constants) -> tuple[Floats, Floats]
 
 
 def _walk_share(age: float, recency: Recency | None) -> float:
-    """Return the share of its penalty that a step of the level `age` days ago has."""
+    """Return the factor on the penalty of a step of the level `age` days ago."""
     if recency is None:
         return 1.0
     return max(math.pow(0.5, age / recency.half_life_days), recency.walk_floor)
@@ -214,7 +214,7 @@ def _huber_ridge(design: Floats, target: Floats, prior: Floats, trust: Floats) -
 
 
 def _robust_sd(values: Floats) -> float:
-    """Return 1.4826 times the median absolute deviation, the standard deviation of a normal."""
+    """Return 1.4826 times the median absolute deviation: for a normal, its standard deviation."""
     return 1.4826 * float(np.median(np.abs(values - np.median(values))))
 
 

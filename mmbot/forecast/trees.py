@@ -1,4 +1,4 @@
-"""Regression trees as arrays: what boosting leaves, read and evaluated without its library."""
+"""Boosted regression trees as arrays, read and evaluated without LightGBM."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from numpy.typing import NDArray
 
 from mmbot.forecast.history import Floats
 
-# Bits of a decision, as LightGBM writes it: default left, and what counts as missing: NaN.
+# Bits of LightGBM's `decision_type`: default left, the mask of the missing type, and its NaN.
 _DEFAULT_LEFT, _MISSING, _MISSING_NAN = 2, 12, 8
 
 
 class Trees(msgspec.Struct, frozen=True):
-    """A sum of trees with n nodes together. A leaf leads to itself, whatever its feature is.
+    """A sum of trees with n nodes in total. Both children of a leaf are the leaf itself.
 
     Attributes:
-        roots: The node at which each tree begins.
-        features: The column that each node looks at, shape (n,).
+        roots: The root node of each tree.
+        features: The column that each node tests, shape (n,).
         thresholds: A value goes right if it is greater than this, shape (n,).
         missing_right: Whether NaN goes right, shape (n,).
-        children: The nodes that left and right lead to, one after the other; shape (2 n,).
+        children: The left and the right child of each node, interleaved; shape (2 n,).
         values: The value of each leaf, shape (n,).
     """
 
@@ -33,7 +33,7 @@ class Trees(msgspec.Struct, frozen=True):
 
     @classmethod
     def read(cls, model: str) -> Trees:
-        """Read a model of numeric features as LightGBM writes it."""
+        """Read a model of numeric features in LightGBM's text format."""
         blocks = model.partition("\nend of trees")[0].split("\nTree=")[1:]
         trees = [_read_tree(block) for block in blocks]
         starts = np.cumsum([0, *(len(tree.values) for tree in trees)])[:-1].astype(np.intp)
@@ -61,7 +61,7 @@ class Trees(msgspec.Struct, frozen=True):
 
 
 def _read_tree(block: str) -> Trees:
-    """Read one tree: its splits, from the root on, and then its leaves."""
+    """Read one tree; its nodes are the splits, from the root on, then the leaves."""
     fields = {name: text for name, _, text in (x.partition("=") for x in block.splitlines())}
 
     def numbers(name: str) -> Floats:
@@ -70,7 +70,7 @@ def _read_tree(block: str) -> Trees:
     thresholds, leaves = numbers("threshold"), numbers("leaf_value")
     splits, ends = len(thresholds), np.zeros(len(leaves))
     decisions = numbers("decision_type").astype(int)
-    # NaN counts as 0 where none was learnt from.
+    # At a split that saw no NaN in training, LightGBM takes NaN as 0.
     right = np.where(
         (decisions & _MISSING) == _MISSING_NAN, decisions & _DEFAULT_LEFT == 0, thresholds < 0
     )

@@ -1,4 +1,4 @@
-"""The market's past: fetch it, keep it as Parquet, read it again in the order of time.
+"""The market's past: fetched, stored as Parquet, and read again in the order of time.
 
-`store.HistoryStore` is the way in for readers; `docs/history.md` describes the files.
+Readers use `store.HistoryStore`; `docs/history.md` describes the files.
 """

@@ -1,4 +1,4 @@
-"""What a fetch has to ask for: the incomplete weeks, and the incomplete markets in them."""
+"""Plans what a fetch requests: the incomplete weeks, and the incomplete markets in them."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _wanted(
 
 
 def held_of(store: HistoryStore, market: MarketRecord) -> Held:
-    """Return what the directory has of a market: nothing if its files are not as written."""
+    """Return what the directory has of a market: nothing if a file is missing or changed."""
     event, ticker = market.event_ticker, market.ticker
     entry = store.manifest(event).markets.get(ticker)
     if entry is None or not store.is_there(event, ticker, entry):

@@ -29,9 +29,9 @@ from mmbot.units import Milliseconds
 # An event has some forty kilobytes, a market two.
 _EVENTS_A_PAGE = "50"
 _MARKETS_A_PAGE = "1000"
-# An event is listed at the latest so long after its week.
+# An event is listed no later than this after its week.
 _OVER = dt.timedelta(days=14)
-# So near to a boundary between the tiers either may have a row, because the boundaries move.
+# This close to a boundary between the tiers, either may have a row, as the boundaries move.
 NEAR_MS: Milliseconds = 2 * 86_400_000
 
 
@@ -63,8 +63,8 @@ class Listing(msgspec.Struct, frozen=True):
     Attributes:
         events: The events of the requested weeks.
         markets: Their markets.
-        is_whole: Whether the lists are complete: their pages did not go round in a circle.
-        absent: The past weeks of which neither tier has anything.
+        is_whole: Whether the lists are complete: their pages did not loop.
+        absent: The past weeks that neither tier has.
         archived: The markets that the historical tier has.
         doubts: What could not be used, each as a clause.
     """

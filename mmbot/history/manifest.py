@@ -1,7 +1,7 @@
 """The manifests: what the directory holds of each market, and what is missing; one for each week.
 
-A manifest is written after the files that it names. Whatever interrupts a fetch, a market is either
-in its manifest and its files are complete, or it is fetched again.
+A manifest is written after the files that it names. However a fetch is interrupted, a market is
+either in its manifest with complete files, or it is fetched again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class MarketEntry(msgspec.Struct, frozen=True):
         trades: The file of its trades.
         candles: The file of its candles.
         periods: The requested periods of candles, in minutes, and how many candles each has.
-        until_ms: Up to when everything was requested.
+        until_ms: The time up to which everything was requested.
         is_final: It was settled before it was requested, so that nothing more can come.
         missing: What was expected and not found, each as a clause.
         doubts: What could not be used of the answers, each as a clause.
@@ -63,7 +63,7 @@ class MarketEntry(msgspec.Struct, frozen=True):
         return sum(file.bytes for file in (self.trades, self.candles) if file is not None)
 
     def has(self, periods: tuple[int, ...]) -> bool:
-        """Return whether nothing more has to be asked for."""
+        """Return whether nothing more has to be requested."""
         return self.is_final and not self.missing and set(periods) <= self.periods.keys()
 
 
@@ -81,7 +81,7 @@ class WeekManifest(msgspec.Struct, frozen=True):
     has_no_event: bool = False
 
     def is_complete(self, periods: tuple[int, ...]) -> bool:
-        """Return whether nothing more has to be asked for."""
+        """Return whether nothing more has to be requested."""
         entries = self.markets.values()
         return self.has_no_event or (
             bool(self.markets) and all(entry.has(periods) for entry in entries)

@@ -1,7 +1,7 @@
 """One market's past: its trades and candles of both tiers, checked against each other.
 
-The trades of a settled market must add up to its volume. Where they do not, the other tier is asked
-as well, then everything again; what is still missing is named, and asked for by the next fetch.
+The trades of a settled market must add up to its volume. If they do not, the other tier is asked
+too, then everything is requested again; what is still missing is noted for the next fetch.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _TRADES_A_PAGE = "1000"
 _MOST_PAGES = 2_000
 # No answer holds more than ten thousand candles; a week of trading has 9,480 minutes.
 _CANDLES_AT_ONCE = 4_800
-# The newest rows of the last fetch are asked for again, so that none is lost between two fetches.
+# The newest rows of the last fetch are requested again, so that none is lost in between.
 _OVERLAP_MS: Milliseconds = 120_000
-# After so many fetches, a market whose trades do not add up to its volume is left as it is.
+# After this many fetches, a market whose trades do not add up to its volume is left as it is.
 MOST_FETCHES = 3
 
 
@@ -46,7 +46,7 @@ class Held(msgspec.Struct, frozen=True):
 
 
 class MarketFetched(msgspec.Struct, frozen=True):
-    """All that is known of a market after a fetch."""
+    """All that is known about a market after a fetch."""
 
     market: MarketRecord
     trades: tuple[Trade, ...]
@@ -61,9 +61,9 @@ class _Fetch(msgspec.Struct, frozen=True):
         market: The market.
         is_archived: Whether the historical tier lists it.
         cutoff: The boundaries of the tiers.
-        since: From when on rows are asked for; 0 for all.
+        since: The time from which rows are requested; 0 for all.
         now: The exchange's time.
-        doubts: Takes what could not be used of the answers.
+        doubts: Collects what could not be used.
     """
 
     market: MarketRecord
@@ -205,8 +205,8 @@ def _trades_of_tier(
 ) -> Steps[_Part]:
     """Fetch the trades of a market from one tier, newest first.
 
-    Where the pages go round in a circle, or one brings nothing new, the list is asked for again
-    from the oldest trade that came, as long as that helps.
+    If the pages loop, or one brings nothing new, the list is requested again from the oldest trade
+    received, as long as that helps.
     """
     life, doubts = wire.Life.of(fetch.market), fetch.doubts
     # The newest first, as it comes.
@@ -272,7 +272,7 @@ def _keep_first(known: dict[str, Trade], trade: Trade, doubts: Doubts) -> None:
 def _candles(fetch: _Fetch, held: tuple[Candle, ...], periods: tuple[Period, ...]) -> Steps[_Part]:
     """Fetch the newer candles; return them with those held.
 
-    A gap shows less in candles than in trades, so those of a settled market are asked for whole.
+    A gap is harder to see in candles than in trades, so a settled market's are all requested.
     """
     market = fetch.market
     if market.is_final:
@@ -314,7 +314,7 @@ def _candles_of_period(fetch: _Fetch, period: Period) -> Steps[_Part]:
 
 
 def _candles_of_tier(fetch: _Fetch, path: str, period: Period) -> Steps[tuple[Candle, ...]]:
-    """Fetch the newer candles of one period from one tier, so many in one request."""
+    """Fetch the newer candles of one period from one tier, a limited number per request."""
     market, now, doubts = fetch.market, fetch.now, fetch.doubts
     step = period * 60
     # The newest candle held may have been read before its period was over.

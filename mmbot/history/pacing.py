@@ -1,9 +1,8 @@
-"""When the next request may be sent, and when one that was not answered is sent again.
+"""Decides when the next request may be sent, and when an unanswered one is sent again.
 
-The exchange's limit is a token bucket that refills all the time; a request without a signature pays
-from one that belongs to the address it comes from. A part of it is left to others there. What the
-bucket allows is not told to anybody without a key, so a refusal makes the fetch slower, and answers
-make it, bit by bit, as fast as it was.
+The exchange's limit is a token bucket that refills continuously; an unsigned request draws on the
+bucket of its IP address, of which a part is left to others there. The bucket's size is known only
+with a key, so a refusal slows the fetch down, and answers speed it up again step by step.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from mmbot.units import Milliseconds
 # Four fifths of what the exchange's lowest tier may read, in tokens a second and tokens.
 USUAL_RATE = 160.0
 USUAL_CAPACITY = 160.0
-# What a refusal leaves of the rate, at least so much, and what an answer adds to it.
+# The lowest rate, the factor on it after a refusal, and what an answer adds to it.
 _LEAST_RATE = 40.0
 _SLOWER, _FASTER = 0.8, 4.0
 _FIRST_PAUSE_MS: Milliseconds = 500
@@ -74,13 +73,13 @@ class Pacer:
         if answer is not None and answer.status == 429:
             pause = max(pause, _retry_after(answer, now))
             self._rate = max(_LEAST_RATE, self._rate * _SLOWER)
-            # The bucket is everybody's: the others would be refused as well.
+            # All requests share the bucket: the others would be refused as well.
             self._paused_until = max(self._paused_until, now + pause)
         return pause
 
 
 def _retry_after(answer: HttpAnswer, now: Milliseconds) -> Milliseconds:
-    """Return what the header says, within bounds; the exchange itself is known to send none."""
+    """Return the header's value, within bounds; the exchange itself is known to send none."""
     text = dict(answer.headers).get("retry-after", "")
     if text.isascii() and text.isdigit() and len(text) < 6:
         wait = int(text) * 1000

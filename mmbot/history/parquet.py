@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _R = TypeVar("_R", bound=Row)
 
 _ROWS_AT_ONCE = 1_024
-# A month of minutes; what a reader skips or holds at once.
+# About a month of minutes: how many rows a reader skips or holds at once.
 _ROWS_IN_GROUP = 50_000
 _PART = ".part"
 _NUMPY = {"BIGINT": "int64", "BOOLEAN": "bool", "DATE": "datetime64[us]"}
@@ -37,8 +37,8 @@ def connect() -> DuckDBPyConnection:
 
 @functools.cache
 def _database(_process: int) -> DuckDBPyConnection:
-    """Return this process's database: one that was forked off needs its own."""
-    # Loading it takes a while, which a command without history need not wait for.
+    """Return this process's database: a forked process needs its own."""
+    # It is slow to import, and commands without history must not wait for it.
     duckdb = importlib.import_module("duckdb")
     database: DuckDBPyConnection = duckdb.connect(
         config={"threads": 1, "memory_limit": "1GB", "preserve_insertion_order": True}
@@ -80,12 +80,12 @@ def encode(table: Table[_R], rows: Sequence[_R], path: Path) -> bytes:
 
 
 def part_of(path: Path) -> Path:
-    """Return where a file is written before it is whole."""
+    """Return where a file is written before it is complete."""
     return path.with_name(path.name + _PART)
 
 
 def put_in_place(path: Path) -> None:
-    """Have a file that was written whole take its place."""
+    """Move a completely written file into its place."""
     try:
         part_of(path).replace(path)
     except OSError as error:
@@ -103,10 +103,10 @@ def write(table: Table[_R], rows: Sequence[_R], path: Path) -> None:
 
 
 def read(table: Table[_R], paths: Sequence[Path], *, where: str = "") -> Iterator[_R]:
-    """Yield the rows of some files, one file after the other; they are read as they are wanted.
+    """Yield the rows of some files, one file after the other, read lazily.
 
     Raises:
-        Unreadable: A file is none of the table's.
+        UnreadableFile: A file is not of the table.
     """
     if not paths:
         return
@@ -152,7 +152,7 @@ def texts(path: Path) -> Iterator[tuple[str, ...]]:
     """Yield the names of any file's columns, then each row as texts, "" for what is missing.
 
     Raises:
-        Unreadable: It is no Parquet file.
+        UnreadableFile: It is not a Parquet file.
     """
     try:
         with connect() as database:

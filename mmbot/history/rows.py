@@ -1,8 +1,8 @@
-"""What is kept of the past, as typed rows; each kind is a table with its columns described once.
+"""What is stored of the past, as typed rows; each kind is a table, its columns described once.
 
 Instants are the exchange's own times in milliseconds since the Unix epoch. Prices are of YES, in
-1e-4 dollar; counts are of 0.01 contract. What the exchange did not tell, or told in words that
-nobody knows, is `None`.
+1e-4 dollar; counts are of 0.01 contract. What the exchange did not say, or said in unknown
+words, is `None`.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Candle(Row, frozen=True):
 
 
 def top_of(bid: Price | None, ask: Price | None) -> Top:
-    """Return a top of book; a bid of nothing or an ask of a dollar stands for none."""
+    """Return a top of book; a bid of zero or an ask of a dollar means none."""
     return Top(bid or None, None if ask == ONE_DOLLAR else ask)
 
 
@@ -145,7 +145,7 @@ class MarketRecord(Row, frozen=True):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing of it will change any more."""
+        """Whether nothing in it will change any more."""
         return self.status == "finalized" or self.settled_ms is not None
 
     @property
@@ -214,7 +214,7 @@ class Column(NamedTuple):
 
 
 class Table(msgspec.Struct, Generic[_R], frozen=True):
-    """A kind of file: what its rows are, how they are sorted, and what tells one from another."""
+    """A kind of file: its rows, their order and their unique key."""
 
     name: str
     version: int
@@ -224,7 +224,7 @@ class Table(msgspec.Struct, Generic[_R], frozen=True):
 
     @property
     def schema(self) -> str:
-        """What a file says of itself."""
+        """The name and version stored in a file."""
         return f"{self.name}/{self.version}"
 
     @property
@@ -233,11 +233,11 @@ class Table(msgspec.Struct, Generic[_R], frozen=True):
         return tuple(_columns(self.kind))
 
     def key_of(self, row: _R) -> tuple[Any, ...]:
-        """Return what no other row has."""
+        """Return a row's unique key."""
         return tuple(getattr(row, name) for name in self.key)
 
     def order_of(self, row: _R) -> tuple[Any, ...]:
-        """Return what rows are sorted by."""
+        """Return a row's sort key."""
         return tuple(getattr(row, name) for name in self.sorted_by)
 
 

@@ -1,7 +1,7 @@
 """Turns sightings of counts into the counts that forecasts are made from.
 
 A count was published after the last reading of its page without it, and before the first one with
-it. Within these bounds the calendar's time is assumed.
+it. Within these bounds the assumed release time is taken.
 """
 
 from __future__ import annotations

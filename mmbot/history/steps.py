@@ -73,7 +73,7 @@ class Listed(msgspec.Struct, frozen=True):
 def pages(path: str, query: Query, field: str, doubts: Doubts) -> Steps[Listed]:
     """Request a list, page by page.
 
-    A list whose pages go round in a circle is started again. Rows may be returned more than once.
+    A list whose pages loop is started again. Rows may be returned more than once.
 
     Raises:
         Refused: A page may not be read.

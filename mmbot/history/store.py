@@ -268,7 +268,7 @@ class HistoryStore:
         candles: Sequence[Candle],
         entry: MarketEntry,
     ) -> MarketEntry:
-        """Write all that is known of a market, then its entry; return the entry."""
+        """Write all that is known about a market, then its entry; return the entry."""
         files = [
             self._put(TRADES, event_ticker, ticker, trades),
             self._put(CANDLES, event_ticker, ticker, candles),

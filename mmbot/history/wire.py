@@ -32,7 +32,7 @@ _Number: TypeAlias = wire.Number | None
 
 _OUTCOMES: dict[str, Outcome] = {"yes": "yes", "no": "no"}
 _BOOK_SIDES: dict[str, Outcome] = {"bid": "yes", "ask": "no"}
-# A trade may be stamped up to so long before the opening or after the close.
+# A trade may be stamped up to this long before the opening or after the close.
 _SLACK_MS: Milliseconds = 1_000
 
 
@@ -243,7 +243,7 @@ def read_candle(
         life: The market's life.
         period: The requested minutes.
         span: The requested first and last end, in Unix seconds.
-        doubts: Takes what of it cannot be read.
+        doubts: Collects what cannot be read in it.
 
     Raises:
         Unusable: It is not one of the requested candles.

@@ -1,7 +1,7 @@
 """Every event of the log, and every field. The log is an interface.
 
-`docs/log.md` is made from these tables, and the tests hold every line that is written to them: a
-new event needs its line in `events`, a new field in `fields`.
+`docs/log.md` is made from these tables, and the tests check every logged line against them: a new
+event needs its line in `events`, a new field in `fields`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["COMMON", "EVENTS", "FIELDS", "documentation", "objection"]
 
 
 def objection(name: str, level: str, fields: Iterable[str]) -> str:
-    """Return what of a line is not documented; empty if all is."""
+    """Return what is undocumented in a line; empty if nothing."""
     event = EVENTS.get(name)
     if event is None:
         return f"there is no event {name!r}: it needs a line in mmbot/log_events/events.py"

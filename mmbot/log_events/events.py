@@ -1,4 +1,4 @@
-"""Every event of the log: its levels, its fields, what it means."""
+"""Every event of the log: its levels, its fields and its meaning."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ class LogEvent(msgspec.Struct, frozen=True):
 
     Attributes:
         levels: The levels at which it is written.
-        what: What has happened, in a sentence.
+        what: What has happened, as a clause.
         fields: Its fields, in the order in which the documentation lists them.
-        optional: Fields that are not always there.
+        optional: Fields that are not always present.
     """
 
     levels: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What each field of the log is: its unit, or its form."""
+"""Every field of the log: its meaning and its unit or form."""
 
 from __future__ import annotations
 

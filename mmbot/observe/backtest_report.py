@@ -96,12 +96,12 @@ def _filled_by(results: ResultsByStrategy) -> str:
 
 
 def _without_fees(results: ResultsByStrategy) -> list[WeekResult]:
-    """Return the weeks of which the fees are not known: none was charged in them."""
+    """Return the weeks with unknown fees: none was charged in them."""
     return [each for each in _with_opinions(results) if not each.fees_known]
 
 
 def free_weeks(weeks: int) -> str:
-    """Return a sentence on the weeks of which the fees are not known; empty if there are none."""
+    """Return a sentence on the weeks with unknown fees; empty if there are none."""
     if not weeks:
         return ""
     return f" The fees of {counted(weeks, 'week')} are not known: none was charged there."

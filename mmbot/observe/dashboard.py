@@ -1,4 +1,4 @@
-"""How an event came to where it is, for the dashboard; made from what the ledger has of it."""
+"""The course of an event for the dashboard, made from its records in the ledger."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def event_course(
         fills: All its fills.
         markouts: Their markouts.
         samples: The samples of its markets.
-        settlements: Its settlements, a later one in place of an earlier one of the same market.
+        settlements: Its settlements; a later one replaces an earlier one of the same market.
     """
     views = _views(fills, markouts, samples)
     pnl = _pnl(tickers, [each.fill for each in fills], views, settlements)
@@ -58,7 +58,7 @@ _View = tuple[Milliseconds, str, float]
 def _views(
     fills: Iterable[RecordFill], markouts: Iterable[Markout], samples: Iterable[MarketSample]
 ) -> list[_View]:
-    """Return every fair value that was seen: when, in which market, and what."""
+    """Return every recorded fair value, with its time and market."""
     tickers = {each.fill.key: each.fill.ticker for each in fills}
     seen = [(each.fill.at, each.fill.ticker, each.view.fair) for each in fills]
     seen += [
@@ -76,7 +76,7 @@ def _pnl(
     views: Sequence[_View],
     settlements: Sequence[RecordSettlement],
 ) -> list[PnlPoint]:
-    """Return a point for each instant at which anything was told, from the first fill on."""
+    """Return a point for each instant with a record, from the first fill on."""
     if not fills:
         return []
     steps: list[tuple[Milliseconds, Fill | _View | RecordSettlement]] = [
@@ -95,7 +95,7 @@ def _pnl(
 
 
 class _Walk:
-    """An event's positions and fair values, as they were told in the order of time."""
+    """An event's positions and fair values, updated in the order of time."""
 
     def __init__(self, tickers: tuple[str, ...]) -> None:
         self._portfolio = Portfolio(tickers)
@@ -120,7 +120,7 @@ class _Walk:
         return PnlPoint(at, None if fair is None else format_money(fair), format_money(worst))
 
     def _value(self, ticker: str) -> Money | None:
-        """Return what the position in a market is worth; `None` where that is not known."""
+        """Return the value of the position in a market; `None` if it is not known."""
         position = self._portfolio.position(ticker)
         if not position:
             return Money(0)
@@ -140,7 +140,7 @@ def _thinned(points: Sequence[PnlPoint]) -> tuple[PnlPoint, ...]:
 
 
 def _forecasts(samples: Iterable[MarketSample]) -> tuple[PastForecast, ...]:
-    """Return the forecast at each number of published days, as the first look showed it."""
+    """Return the forecast at each number of published days, as first sampled."""
     above: dict[int, dict[str, float]] = {}
     began: dict[int, Milliseconds] = {}
     for sample in sorted(samples, key=lambda each: each.at):

@@ -10,7 +10,7 @@ LogLine: TypeAlias = tuple[str, dict[str, Any]]
 
 
 class Heartbeat:
-    """Makes the lines; remembers what was last told of each market."""
+    """Makes the lines, and remembers the last one of each market."""
 
     def __init__(self) -> None:
         self._told: dict[str, tuple[object, ...]] = {}
@@ -21,7 +21,7 @@ class Heartbeat:
         for event in report.events:
             for market in event.markets:
                 fields = _market(event, market)
-                # Fair values move all the time: a cent is worth a line.
+                # Fair values move all the time; only a change of a cent is worth a line.
                 fair = market.fair and round(market.fair, 2)
                 seen = (fair, *(fields[name] for name in ("bid", "ask", "position", "reason")))
                 if self._told.get(market.market) != seen:

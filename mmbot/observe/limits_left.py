@@ -1,4 +1,4 @@
-"""What each limit of `[limits]` has left."""
+"""How much is left of each limit in `[limits]`."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _limits_of_event(
 
 
 def _money(limit: str, scope: str, most: Money, lost: Money) -> LimitStatus:
-    """Return a limit of a loss; a profit uses nothing and leaves that much more."""
+    """Return the status of a loss limit; a profit uses nothing and adds to what is left."""
     used, left = Money(max(0, lost)), Money(most - lost)
     return LimitStatus(
         limit, scope, "dollars", format_money(most), format_money(used), format_money(left)

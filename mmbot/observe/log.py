@@ -1,8 +1,8 @@
 """Structured logs on standard error: JSON lines for programs, colours on a terminal.
 
-The log can stop nothing: no caller waits for a reader (see `log_writer`), and whatever was heard
-can be logged, as a value that no line can carry is shown as text. Tracebacks leave out the values
-of local variables, which could be keys or signatures.
+The log never blocks or breaks the program: no caller waits for a reader (see `log_writer`), and any
+value can be logged, as text if JSON cannot carry it. Tracebacks leave out the values of local
+variables, which could be keys or signatures.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ from mmbot.observe.recent_lines import RecentLines
 from mmbot.texts import plain, shown
 
 STANDARD_ERROR = 2
-# A field's value is cut to about so many characters.
+# A field's value is cut to about this many characters.
 LONGEST_VALUE = 16_384
 
-# The environment variable that names a file for what of the log is not in `mmbot.log_events`.
+# The environment variable that names a file for what is logged and not in `mmbot.log_events`.
 OBJECTIONS = "MMBOT_LOG_OBJECTIONS"
 
 _OPTIONS = orjson.OPT_NON_STR_KEYS
 
-# The last lines of this process, for whoever looks at the dashboard.
+# The last lines of this process, for the dashboard.
 recent_lines = RecentLines()
 
 _writer: LogWriter | None = None
 
 
 def configure(level: LogLevel, descriptor: int = STANDARD_ERROR) -> LogWriter:
-    """Send every log line of this process, and whatever is written to standard error, there.
+    """Send this process's log, and all else written to standard error, to a descriptor.
 
     Args:
         level: The least important lines that are written.
-        descriptor: Where to: JSON lines, or colours if it is a terminal.
+        descriptor: It gets JSON lines, or colours if it is a terminal.
 
     Returns:
-        What writes them; whoever ends the process at once flushes it first.
+        The writer; flush it before ending the process abruptly.
     """
     global _writer  # noqa: PLW0603 (a process has one log)
     renderer: Callable[..., str | bytes]
@@ -75,7 +75,7 @@ def configure(level: LogLevel, descriptor: int = STANDARD_ERROR) -> LogWriter:
     )
     logging.basicConfig(handlers=[_LibraryHandler()], level=logging.WARNING)
     if sys.stderr is sys.__stderr__:
-        # Whatever else is said there, by a library or on the way out, must not wait either.
+        # Other writes to it, by a library or at exit, must not block either.
         sys.stderr = LogStream(writer, descriptor)
     atexit.register(writer.flush)
     return writer
@@ -87,7 +87,7 @@ def dropped() -> int:
 
 
 class _QueuedLogger:
-    """What structlog hands its lines to, in place of its own loggers, which wait for the reader."""
+    """Takes structlog's lines in place of its own loggers, which would wait for the reader."""
 
     def __init__(self, writer: LogWriter) -> None:
         self._writer = writer
@@ -103,7 +103,7 @@ class _QueuedLogger:
 
 
 class _LibraryHandler(logging.Handler):
-    """Makes lines of ours out of what libraries say through the standard library."""
+    """Turns what libraries log through `logging` into lines of this log."""
 
     def emit(self, record: logging.LogRecord) -> None:
         log = structlog.get_logger()
@@ -135,7 +135,7 @@ def _dump(event: object, **_options: object) -> bytes:
 def _object_to_undocumented(
     _logger: object, level: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """Append what of a line is not documented to a file, so that the tests can tell."""
+    """Append what is undocumented in a line to a file, where the tests look for it."""
     found = objection(str(event["event"]), level, event)
     if found:
         with open(os.environ[OBJECTIONS], "a", encoding="utf-8") as file:  # noqa: PTH123 (a name)
@@ -153,7 +153,7 @@ def _make_loggable(
 
 
 def _loggable(value: object) -> object:
-    """Return the value itself if a line can carry it, otherwise what is readable of it."""
+    """Return the value itself if JSON can carry it, otherwise its text."""
     if isinstance(value, str):
         return _as_text(value)
     if value is None or isinstance(value, bool | float):
@@ -170,6 +170,6 @@ def _as_text(value: object) -> str:
     text = text.encode("utf-8", "backslashreplace").decode()
     if len(text) <= LONGEST_VALUE:
         return text
-    # Of a traceback the end matters most.
+    # The end of a traceback matters most.
     half = LONGEST_VALUE // 2
     return f"{text[:half]} ... {len(text):,} characters ... {text[-half:]}"

@@ -1,7 +1,7 @@
-"""Lines of the log as a person reads them: one short line each, repeats folded.
+"""The log for people: one short line for each entry, repeats folded.
 
-`Entry.of` reads a line, `Filter` chooses, `LogView` writes. Whatever is no line of the log is shown
-as it is.
+`Entry.of` reads a line, `Filter` chooses, `LogView` writes. Anything else among the lines is shown
+unchanged.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mmbot.underlying.calendar import EASTERN
 
 _LEVELS = {"debug": 0, "info": 1, "warning": 2, "error": 3}
 _WITHOUT = frozenset({"event", "level", "timestamp", "exception"})
-# How colours are told to a terminal: by event, or else by level.
+# Terminal colours, by event or else by level.
 _COLOURS = {
     "fill": "\x1b[1;32m",
     "order.place": "\x1b[36m",
@@ -54,7 +54,7 @@ class Entry(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, line: bytes) -> Entry | None:
-        """Read a line; `None` if it is none of the log."""
+        """Read a line; `None` if it is not an entry of the log."""
         if not line.startswith(b"{"):
             return None
         try:
@@ -71,9 +71,9 @@ class Filter(msgspec.Struct, frozen=True):
     """Which lines are shown.
 
     Attributes:
-        events: Patterns of event names, such as `order.*`; all if there is none.
+        events: Patterns of event names, such as `order.*`; empty for all.
         market: A part of a market's or an event's ticker, in capitals.
-        level: The least level.
+        level: The lowest level.
         since: Only lines from then on.
         until: Only lines before then.
     """
@@ -86,7 +86,7 @@ class Filter(msgspec.Struct, frozen=True):
 
     @property
     def is_open(self) -> bool:
-        """Whether a line that is none of the log is shown: nothing is asked of what it says."""
+        """Whether lines that are not entries are shown: only if just the level is filtered."""
         return not (self.events or self.market or self.since or self.until)
 
     def accepts(self, entry: Entry) -> bool:
@@ -115,9 +115,9 @@ class Filter(msgspec.Struct, frozen=True):
 
 
 class LogView:
-    """Writes entries; a repeat replaces the line before it, and counts.
+    """Writes entries; a repeat replaces the line before it, with a count.
 
-    `width` is that of the terminal, 0 where there is none: nothing is cut or coloured then.
+    `width` is the terminal's; with 0, for none, no line is cut or overwritten.
     """
 
     def __init__(self, *, width: int = 0, colour: bool = False) -> None:
@@ -128,16 +128,16 @@ class LogView:
         self._key: tuple[object, ...] | None = None
         self._times = 0
         self._held = ""
-        # Whether the line that is repeated is on the terminal already.
+        # Whether a line that the next one may overwrite is on the terminal.
         self._is_shown = False
 
     def raw(self, line: str) -> Iterator[str]:
-        """Yield what is to be written for a line that is none of the log."""
+        """Yield what to write for a line that is not an entry."""
         yield from self.flush()
         yield line
 
     def entry(self, entry: Entry) -> Iterator[str]:
-        """Yield what is to be written for an entry; the entry itself is held for repeats of it."""
+        """Yield what to write before an entry; the entry itself is held, as it may repeat."""
         text = _text(entry)
         key = _repeat_key(entry, text)
         day, time = self._local(entry.timestamp)
@@ -157,9 +157,9 @@ class LogView:
             yield from str(exception).splitlines()
 
     def idle(self) -> Iterator[str]:
-        """Yield the line that is held, as nothing follows for the moment.
+        """Yield the held line, as nothing follows for now.
 
-        In a terminal a repeat of it will be written over it.
+        In a terminal a repeat will overwrite it.
         """
         if self._held and self._width:
             yield f"{_OVER_THE_LAST}{self._held}" if self._is_shown else self._held
@@ -168,7 +168,7 @@ class LogView:
             yield from self.flush()
 
     def flush(self) -> Iterator[str]:
-        """Yield the line that is held, if any; no repeat of it is expected."""
+        """Yield the held line, if any; no repeat will overwrite it."""
         held, over = self._held, self._is_shown
         self._held, self._key, self._is_shown = "", None, False
         if held:
@@ -200,7 +200,7 @@ class LogView:
 
 
 def _repeat_key(entry: Entry, text: str) -> tuple[object, ...]:
-    """Return what two lines have in common that are repeats of each other."""
+    """Return what is equal in two entries that repeat each other."""
     if entry.event == "heartbeat":
         # Its ages and P&L always differ.
         fields = entry.fields

@@ -1,8 +1,8 @@
-"""Log lines on their way to a reader that may stall or go away: whoever logs never waits.
+"""Writes log lines to a reader that may stall or go away; the callers never wait.
 
-Lines wait in a bounded queue for the one thread that writes them. While the reader stalls the queue
-fills, and a line that finds no room is dropped and counted; so is one that cannot be written. As
-soon as there is room again a line tells how many were dropped.
+Lines wait in a bounded queue for the one thread that writes them. While the reader stalls, the
+queue fills, and a line that does not fit is dropped and counted, as is one that cannot be written.
+Once there is room again, a line says how many were dropped.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 MOST_LINES = 10_000
 MOST_BYTES = 8 * 1024 * 1024
-# How long the end of the process waits for a reader.
+# How long the process waits for the reader at exit.
 FLUSH_SECONDS = 2.0
 # A text without an end of line is cut into lines of this length.
 _LONGEST_PARTIAL = 65_536
@@ -30,7 +30,7 @@ class LogWriter:
     """
 
     def __init__(self, descriptor: int, tell: Callable[[int], bytes]) -> None:
-        """Write to `descriptor`; `tell` renders the line that so many lines were dropped."""
+        """Write to `descriptor`; `tell` renders the line that says how many were dropped."""
         self.dropped = 0
         self._descriptor = descriptor
         self._tell = tell
@@ -38,7 +38,7 @@ class LogWriter:
         self._lines: deque[bytes] = deque()
         self._bytes = 0
         self._writing = False
-        # Reentrant, as whatever is collected while a thread holds it may have a word to say.
+        # Reentrant, because garbage collected while a thread holds it may log.
         self._changed = threading.Condition(threading.RLock())
         threading.Thread(target=self._run, name="log", daemon=True).start()
 
@@ -53,7 +53,7 @@ class LogWriter:
             self._changed.notify_all()
 
     def flush(self, seconds: float = FLUSH_SECONDS) -> bool:
-        """Wait until everything is written, but no longer than so; return whether it is."""
+        """Wait until everything is written, `seconds` at most; return whether it is."""
         with self._changed:
             return self._changed.wait_for(
                 lambda: not (self._lines or self._writing or self._has_to_tell), seconds
@@ -96,7 +96,7 @@ class LogWriter:
             try:
                 rest = rest[os.write(self._descriptor, rest) :]
             except BlockingIOError:
-                # Whoever shares the descriptor may have made it one that never waits.
+                # Another process that shares the descriptor may have made it non-blocking.
                 select.select((), (self._descriptor,), ())
             except OSError:
                 return False
@@ -121,21 +121,21 @@ class LogStream(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Queue the line that has no end yet."""
+        """Queue the unfinished line."""
         partial, self._partial = self._partial, ""
         if partial:
             self._put(partial)
 
     def fileno(self) -> int:
-        """Return the descriptor, for programs that are started by this one."""
+        """Return the descriptor, for child processes."""
         return self._descriptor
 
     def isatty(self) -> bool:
-        """Return whether a person reads it."""
+        """Return whether it is a terminal."""
         return os.isatty(self._descriptor)
 
     def writable(self) -> bool:
-        """Return that it can be written."""
+        """Return true: it can be written."""
         return True
 
     def _put(self, text: str) -> None:

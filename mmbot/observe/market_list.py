@@ -1,4 +1,4 @@
-"""One event's markets as anybody may see them, beside what a forecast says that they are worth."""
+"""One event's public markets, beside their values according to a forecast."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class PublicMarket(msgspec.Struct, frozen=True):
     Attributes:
         market: Its ticker.
         strike: Passengers above which YES pays; `null` where the exchange names none.
-        status: What the exchange says of it, such as `active`.
+        status: Its status on the exchange, such as `active`.
         yes_bid: The best bid for YES in dollars; `null` without one.
         yes_ask: The best offer of YES.
         no_bid: The best bid for NO.
         no_ask: The best offer of NO.
-        spread: Between bid and offer, the same for both sides.
+        spread: The distance of bid and offer, the same for both sides.
         volume: Contracts traded so far.
         result: `yes` or `no` once it is decided; else empty.
         side: The likelier side by the forecast; `null` without one.
         value: What it is worth, in dollars: its probability.
-        margin_price: The most that the margin lets be bid for it, in whole cents.
+        margin_price: The highest bid for it that the margin allows, in whole cents.
     """
 
     market: str
@@ -67,7 +67,7 @@ class MarketList(msgspec.Struct, frozen=True):
         week: The Sunday that names its week.
         counts_from: Where the counts are from, or why there is no forecast, in a sentence.
         markets: The markets.
-        days_published: How many counts the forecast knows; `null` without one.
+        days_published: How many of the week's counts the forecast uses; `null` without one.
         mean: The expected average, in passengers.
         sd: Its standard deviation.
         margin: The margin that was taken off.
@@ -84,7 +84,7 @@ class MarketList(msgspec.Struct, frozen=True):
 
 
 def strike_of(row: dict[str, Any]) -> int | None:
-    """Return the strike of a market as it is listed; `None` where there is none."""
+    """Return the strike of a listed market; `None` if it has none."""
     strike = row.get("floor_strike")
     if isinstance(strike, bool) or not isinstance(strike, int | float):
         return None
@@ -127,7 +127,7 @@ def _market(row: dict[str, Any], belief: Belief | None, settings: Settings) -> P
 
 
 def _price(text: object) -> Price | None:
-    """Read a price of a book; a side without an order is listed at nothing or at a dollar."""
+    """Read a price of a book; a side without an order is listed at zero or at a dollar."""
     try:
         price = parse_price(str(text))
     except ValueError:

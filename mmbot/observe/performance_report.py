@@ -93,7 +93,7 @@ def sheets(report: PerformanceReport) -> list[Sheet]:
 
 
 def calibration_sheets(report: PerformanceReport) -> list[Sheet]:
-    """Return the tables that judge predictions by what came true."""
+    """Return the tables that compare predictions with outcomes."""
     found: list[Sheet] = []
     if report.predictions:
         found += [

@@ -1,4 +1,4 @@
-"""P&L of a market, an event and the account: at fair, at worst, and what the day has added."""
+"""P&L of a market, an event and the account: at fair, at worst, and today's."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Pnl(msgspec.Struct, frozen=True):
 class EventPnl(msgspec.Struct, frozen=True):
     """The P&L of an event, and its P&L at the start of the day.
 
-    `held` is that in each outcome, `filled` the same with every order filled where that hurts.
+    `held` is the P&L in each outcome, `filled` the same with every order filled where that hurts.
     """
 
     fair: Money | None
@@ -49,12 +49,12 @@ class EventPnl(msgspec.Struct, frozen=True):
 
     @property
     def today_fair(self) -> Money | None:
-        """What the day has added at fair."""
+        """Today's P&L at fair."""
         return None if self.fair is None else Money(self.fair - self.start)
 
     @property
     def today_worst(self) -> Money:
-        """What the day would have added, were the worst outcome to come true."""
+        """Today's P&L, if the worst outcome came true."""
         return Money(self.worst - self.start)
 
 

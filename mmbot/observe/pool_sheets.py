@@ -1,4 +1,4 @@
-"""What past weeks say of the weights of belief and market, as sheets, and what to do about it."""
+"""What past weeks say about the weights of belief and market, as sheets, with advice."""
 
 from __future__ import annotations
 
@@ -134,5 +134,5 @@ def _advices(pool: PoolReview) -> Iterator[str]:
 
 
 def _silent(proposal: Proposal) -> bool:
-    """Return whether there are events that do not tell a parameter from the others."""
+    """Return whether there are events, but they cannot identify the parameter."""
     return proposal.events > 0 and proposal.estimate is None

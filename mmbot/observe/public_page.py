@@ -1,6 +1,6 @@
 """A page to publish: predictions as they were made, outcomes, calibration and P&L of settled weeks.
 
-Nothing of the account is on it: no order, no fill, no position, no size, no balance, no id.
+It shows nothing of the account: no order, no fill, no position, no size, no balance, no id.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _INTRODUCTION = (
     "Each prediction is shown as it was recorded at the time, and every settled market that was "
     "priced is here, whether or not it was traded. Prices of YES, in dollars."
 )
-# What is all but certain says nothing: it would hide the rest.
+# Probabilities closer to 0 or 1 are left out: they say little and would hide the rest.
 _LEAST_DOUBT = 0.01
 
 
@@ -33,7 +33,7 @@ def public_page(
     """Return the HTML page.
 
     Args:
-        report: Of every event of the ledger.
+        report: The report on every event of the ledger.
         samples: Every market's views in the order in which they were recorded.
         settlements: In the order of booking; the latest of a market counts.
         pictures: SVG elements.

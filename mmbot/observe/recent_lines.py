@@ -1,4 +1,4 @@
-"""The last lines of the log, kept for whoever looks at the dashboard."""
+"""The last lines of the log, kept for the dashboard."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 from mmbot.dashboard_view import MOST_LINES, LoggedLine
 
-# What of a text is kept.
+# Longer texts are cut.
 _LONGEST_TEXT = 500
 
 
 class RecentLines:
-    """A processor of structlog's that remembers what passes through it, rendered or not."""
+    """A structlog processor that remembers what passes through it, rendered or not."""
 
     def __init__(self) -> None:
         self._lines: deque[LoggedLine] = deque(maxlen=MOST_LINES)
@@ -45,6 +45,6 @@ def _cut(fields: dict[str, object]) -> dict[str, object]:
 def _shortened(value: object) -> object:
     if value is None or isinstance(value, int | float):
         return value
-    # Whatever has parts is shown as text: the page takes nothing apart.
+    # Lists and the like become text, because the page does not format them.
     text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]} ..."

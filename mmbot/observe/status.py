@@ -56,7 +56,7 @@ def status(
     Args:
         state: The engine's state; only read.
         counts: The counts as of now.
-        around: What the state does not have.
+        around: What the state does not contain.
         now: The time.
     """
     return finished(status_steps(state, counts, around, now))
@@ -113,7 +113,7 @@ def status_steps(
 
 
 def _is_meant(order: Order) -> bool:
-    """Return whether an order is a quote that is to stay, or to come."""
+    """Return whether an order is a quote, resting or on its way, that is to stay."""
     return order.remaining > 0 and order.state is not OrderState.CANCELLING
 
 
@@ -125,7 +125,7 @@ def shown_gate(gate: ShutGate | None) -> ShownGate | None:
 def _gate_of_all(
     state: TradingState, shut: Iterable[ShutGate], *, quoting: bool
 ) -> ShownGate | None:
-    """Return what keeps everything off, or, with nothing quoted, what shuts most markets."""
+    """Return the gate that stops all quoting or, with nothing quoted, the gate of most markets."""
     gate = service_gate(state.service)
     if gate is not None:
         exchange = state.service.exchange

@@ -1,4 +1,4 @@
-"""A status as a person reads it in a terminal of 80 columns."""
+"""A status as text for a terminal of 80 columns."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _ages(ages: Ages) -> str:
 
 
 def _latency(latency: LatencyStatus) -> str:
-    """Return what half of the cases did not exceed, and what 99 of 100 did not."""
+    """Return medians and 99th percentiles."""
     order, age, lag = latency.order_us, latency.age_ms, latency.lag_ms
     risk = latency.risk_cent_seconds
     parts = {

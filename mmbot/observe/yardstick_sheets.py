@@ -1,4 +1,4 @@
-"""The yardstick of results as tables, one strategy beside the other."""
+"""The yardstick of results as tables, the strategies side by side."""
 
 from __future__ import annotations
 

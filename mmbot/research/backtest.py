@@ -52,7 +52,7 @@ _MIDNIGHT, _OPENING, _AFTER_RELEASE = dt.time(0), dt.time(10), dt.time(9, 30)
 _SHARE_OF_VOLUME = 5
 
 Rule: TypeAlias = Literal["trades", "daily candles", "recording"]
-# Candles do not say how much rests at the best prices; it is taken to be enough for a market mid.
+# Candles do not say how much rests at the best prices; it is assumed to suffice for a market mid.
 _DEPTH = Count(1_000_000 * ONE_CONTRACT)
 # More tokens than a week of quotes needs.
 _TOKENS = LimitsRead(1e9, 1e9, 10.0, 2.0, 10.0)
@@ -66,7 +66,7 @@ class Strategy(msgspec.Struct, frozen=True):
         name: Its name.
         settings: The settings of its forecast and of its quotes.
         cash: The account's cash at the start of each week.
-        updates: Whether its belief takes in the counts that are published during the week.
+        updates: Whether its belief uses the counts that are published during the week.
         pulls_for_releases: Whether its orders are off while a release is due; if not, they rest and
             any trade of the day can fill them.
     """
@@ -91,7 +91,7 @@ class TradeOutcome(msgspec.Struct, frozen=True):
 
     Attributes:
         week: The event's ticker.
-        days_published: How many days were in the belief of the quote.
+        days_published: How many published days the belief of the quote used.
         ticker: The market.
         day: The day of the candle.
         side: Our side.
@@ -163,10 +163,10 @@ class WeekResult(msgspec.Struct, frozen=True):
     Attributes:
         week: The event's ticker.
         trades: Its fills and their outcomes.
-        predictions: What it thought of the markets.
-        rule: By what its orders were filled.
-        replayed: What the whole bot did, where that traded the week.
-        fees_known: Whether the week's fees are; if not, none was charged.
+        predictions: Its opinions of the markets.
+        rule: The rule by which its orders were filled.
+        replayed: What the whole bot did, if it traded the week.
+        fees_known: Whether the week's fees are known; if not, none was charged.
     """
 
     week: str

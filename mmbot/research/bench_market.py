@@ -2,7 +2,7 @@
 
 Every event has 21 strikes with books a few cents wide around fair value; every gate is open, and
 there are more tokens and cash than the orders need. The bot quotes one tick better than the others,
-so that whatever moves the best price moves its quote.
+so that every move of the best price moves its quote.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ from mmbot.units import (
 
 STRIKES = tuple(range(1_800_000, 2_850_000, 50_000))
 _FIRST = Week(dt.date(2026, 4, 19))
-# Fair values from 80 down to 20 cents, and books some cents around them, five levels a side.
+# Fair values from 80 down to 20 cents, and books some cents around them, five levels per side.
 _FAIR = tuple(0.8 - 0.6 * j / (len(STRIKES) - 1) for j in range(len(STRIKES)))
 HALF_SPREAD, LEVELS, DEPTH = 5, 5, Count(100 * ONE_CONTRACT)
 # Monday afternoon, when nothing is due.
@@ -102,7 +102,7 @@ class Frames:
         self.tickers = tickers
         self.now = now
         self._seq = 0
-        # The levels behind the best of which a part is gone.
+        # The levels behind the best that are partly taken.
         self._taken: dict[tuple[int, Side, Price], bool] = {}
 
     def snapshot(self, index: int, middle: int) -> bytes:
@@ -124,7 +124,7 @@ class Frames:
         )
 
     def quiet(self, count: int, middles: Sequence[int], rng: random.Random) -> Iterator[bytes]:
-        """Yield changes behind the best prices, which ask for nothing."""
+        """Yield changes behind the best prices, which need no orders."""
         for _ in range(count):
             index, side = rng.randrange(len(middles)), rng.choice(_SIDES)
             price = level_price(side, middles[index], rng.randrange(1, LEVELS))
@@ -134,7 +134,7 @@ class Frames:
             yield self.delta(index, side, price, Count(-size if taken else size))
 
     def move(self, index: int, side: Side, middle: int) -> Iterator[bytes]:
-        """Yield two frames: the best price of a side goes, and comes back."""
+        """Yield two frames: the best price of a side disappears, and returns."""
         best = level_price(side, middle, 0)
         yield self.delta(index, side, best, Count(-DEPTH))
         yield self.delta(index, side, best, DEPTH)
@@ -185,14 +185,14 @@ class BenchMarket:
         bot: The bot.
         frames: Renders the next frames of its books' subscription.
         middles: The middle of each market's book, in cents.
-        recorded: How many bytes were kept of its inputs and outputs.
+        recorded: How many bytes of its inputs and outputs were recorded.
         sent: Called with each request where it would be sent, before anything else is done.
     """
 
     sent: Callable[[Call], object] | None = None
 
     def __init__(self, markets: int, signer: Signer) -> None:
-        """Open so many markets, rounded up to whole events."""
+        """Open a number of markets, rounded up to whole events."""
         self.now = NOW
         self.recorded = 0
         self._placed: dict[str, Place] = {}
@@ -251,7 +251,7 @@ class BenchMarket:
         return [output for output in self._outputs if isinstance(output, Call)]
 
     def settle(self) -> None:
-        """Answer whatever was written, until nothing more is; readings are never answered."""
+        """Answer writes until there are no more; reads are never answered."""
         for _ in range(_MOST_ANSWERED):
             calls = [call for call in self.calls if ORDERS in call.request.path]
             self._outputs.clear()
@@ -264,7 +264,7 @@ class BenchMarket:
         raise RuntimeError("the quotes do not come to rest")
 
     def _echoes(self, call: Call) -> Iterator[bytes]:
-        """Yield what the stream tells of a write: reports of the orders, changes of the books."""
+        """Yield what the stream reports of a write: the orders, and the changes of the books."""
         if call.request.method == "DELETE":
             for order_id in _cancelled(call):
                 order = self._placed.pop(order_id)
@@ -276,7 +276,7 @@ class BenchMarket:
             yield msgspec.json.encode({"type": "user_order", "sid": 2, "msg": _report(order)})
 
     def move(self, index: int, side: Side) -> Iterator[bytes]:
-        """Yield two frames: the best price of a side goes, and comes back."""
+        """Yield two frames: the best price of a side disappears, and returns."""
         return self.frames.move(index, side, self.middles[index])
 
     def at(self, now: Milliseconds) -> None:

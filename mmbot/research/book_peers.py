@@ -1,6 +1,6 @@
 """Order books of other engines, for the comparison: a raw frame in, the best bid and ask out.
 
-They come with the extra `mmbot[peers]`, and are left out where they are not installed.
+They come with the extra `mmbot[peers]`, and are left out if they are not installed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class _SnapshotFrame(msgspec.Struct):
 
 
 def peers(snapshots: Sequence[bytes]) -> tuple[dict[str, ToTop], list[str]]:
-    """Return each installed peer's function, its books set, and a sentence for each other one."""
+    """Return each installed peer's function, its books set, and a sentence for each missing one."""
     found: dict[str, ToTop] = {}
     missing = []
     for name, build in (("nautilus_trader", _nautilus), ("pykalshi", _pykalshi)):

@@ -13,7 +13,7 @@ from mmbot.underlying.counts import Counts
 
 
 class FormedBeliefs:
-    """Forms each belief once, of a forecast fitted on the counts out at the week's opening."""
+    """Forms each belief once, by a forecast fitted to the counts out at the week's opening."""
 
     def __init__(self, counts: Counts, fit: PredictorSource) -> None:
         """Begin with nothing formed.

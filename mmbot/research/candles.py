@@ -1,9 +1,9 @@
 """Real weeks of the series: daily candles of each market, and its result.
 
-Two CSV files are read. One has a line a market: `event_ticker, ticker, floor_strike, result`. The
-other has a line for each market and day: `ticker, end_period_ts` (Unix seconds; midnight in New
-York ends the day before), the book's first and last bid and ask, and the day's trades. Prices are
-dollars; other columns are not read.
+Two CSV files are read. One has a line for each market: `event_ticker, ticker, floor_strike,
+result`. The other has a line for each market and day: `ticker, end_period_ts` (Unix seconds;
+midnight in New York ends the day before), the book's first and last bid and ask, and the day's
+trades. Prices are dollars; other columns are not read.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class HistoricalWeek(msgspec.Struct, frozen=True):
 
 
 def load_weeks(markets: Path, candles: Path) -> tuple[HistoricalWeek, ...]:
-    """Read the weeks of which every market has a result, in order.
+    """Read the weeks in which every market has a result, in order.
 
     Raises:
         BadInput: A file cannot be read, or a line of it makes no sense.
@@ -139,7 +139,7 @@ def _candle(row: dict[str, str]) -> DailyCandle:
 
 
 def _top(bid: str, ask: str) -> Top:
-    """Read the best bid and ask; a bid of nothing or an ask of a dollar stands for none."""
+    """Read the best bid and ask; a bid of zero or an ask of a dollar means none."""
     bid_price, ask_price = _price(bid), _price(ask)
     return Top(bid_price or None, None if ask_price == ONE_DOLLAR else ask_price)
 

@@ -1,7 +1,7 @@
 """The time from a frame to the best prices, and from a frame to the order that answers it.
 
 All in this process, with the clock handed in; the floor is the typed decode of the same frames.
-Each figure is the median of several rounds: those of other processes disturb some of them.
+Each figure is the median of several rounds, because other processes disturb some of them.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from mmbot.trading.book import Book
 from mmbot.trading.events import BookChanged, BookReplaced
 from mmbot.trading.values import Side
 
-# Nanoseconds of this thread; a clock that counts other processes would measure them as well.
+# CPU nanoseconds of this thread; a wall clock would count other processes as well.
 Clock: TypeAlias = Callable[[], int]
 
 _MARKETS = len(STRIKES)
-# Of twenty frames one moves a best price.
+# One frame in twenty moves a best price.
 _QUIET_BETWEEN = 38
 # Between two changes that move a price, in milliseconds.
 _APART_MS = 1
@@ -41,7 +41,7 @@ _CLOCK_READINGS = 101
 
 
 class HotPath(msgspec.Struct, frozen=True):
-    """What was measured, in microseconds; `missing` says which peers were not there.
+    """What was measured, in microseconds; `missing` says which peers are not installed.
 
     `order` is from a frame that moves the price to the request, p50 and p99, and `signed` the same
     with an Ed25519 signature.
@@ -66,7 +66,7 @@ class _BookChange(msgspec.Struct):
 
 
 class _BookFrame(msgspec.Struct):
-    """What of a frame no book can do without."""
+    """The fields of a frame that every book needs."""
 
     type: str
     sid: int
@@ -76,7 +76,7 @@ class _BookFrame(msgspec.Struct):
 
 
 def time_hot_path(clock: Clock, signer: Signer, frames: int, orders: int, rounds: int) -> HotPath:
-    """Measure over `rounds` rounds of so many quiet frames, and frames that move an order."""
+    """Measure `rounds` rounds of `frames` frames, then `orders` frames that move an order."""
     snapshots, changes = _book_frames(frames * rounds)
     others, missing = peers(snapshots)
     decode = msgspec.json.Decoder(_BookFrame).decode
@@ -108,7 +108,7 @@ def time_orders(clock: Clock, signer: Signer, orders: int) -> tuple[float, float
     """Return p50 and p99 of the time from a frame that moves an order to the request.
 
     The best prices of all markets go, one frame after another, and come back after the orders that
-    answered are off. What it takes to read the clock, as much as a few calls, is taken off.
+    answered are off. The time that it takes to read the clock is subtracted: it equals a few calls.
     """
     market = BenchMarket(_MARKETS, signer)
     reading = median(_reading_the_clock(clock) for _ in range(_CLOCK_READINGS))
@@ -147,7 +147,7 @@ def _each(clock: Clock, run: Callable[[bytes], object], frames: Sequence[bytes])
 
 
 def _book_frames(frames: int) -> tuple[list[bytes], list[bytes]]:
-    """Return the snapshots of some books, and changes of which one in twenty moves a best price."""
+    """Return snapshots of some books, and changes, one in twenty of which moves a best price."""
     rng = random.Random("books")  # noqa: S311 (which levels change)
     rendered = Frames([f"KXTSAW-26APR19-A{s / 1e6:.2f}" for s in STRIKES], NOW)
     middles = [50] * len(STRIKES)
@@ -160,7 +160,7 @@ def _book_frames(frames: int) -> tuple[list[bytes], list[bytes]]:
 
 
 def _to_top(snapshots: Sequence[bytes]) -> ToTop:
-    """Return what a frame goes through in the bot up to the best prices of its book."""
+    """Return the bot's path from a frame to the best prices of its book."""
     feed = Feed(SETTINGS.exchange.series)
     feed.watch([msgspec.json.decode(frame)["msg"]["market_ticker"] for frame in snapshots], NOW)
     for told in confirmations(feed.connected(NOW).frames):
@@ -174,7 +174,7 @@ def _to_top(snapshots: Sequence[bytes]) -> ToTop:
     def to_top(frame: bytes) -> object:
         change = feed.book_change(frame, NOW)
         if change is None:
-            # One in a hundred is examined for words that nobody knows.
+            # One in a hundred is examined for unknown words.
             (event,) = feed.received(frame, NOW).events
             change = event if isinstance(event, BookChanged) else None
         if change is None:

@@ -32,7 +32,7 @@ Changes = dict[str, object]
 
 
 class TriedMarket(Protocol):
-    """What settings are tried on, in parts that can be traded one without the other."""
+    """What settings are tried on, in parts that can be traded independently."""
 
     def __len__(self) -> int:
         """Return the number of its parts."""
@@ -44,7 +44,7 @@ class TriedMarket(Protocol):
 
 
 class MarketOfWeeks(msgspec.Struct, frozen=True):
-    """Past weeks, of which each is a part."""
+    """Past weeks, each of which is a part."""
 
     past: PastMarket
 
@@ -97,12 +97,12 @@ class Trial(msgspec.Struct, frozen=True):
 
 
 class HeldOut(msgspec.Struct, frozen=True):
-    """What settings made that were chosen without the week they are scored on.
+    """The result of settings that were chosen without the week they are scored on.
 
     Attributes:
         pnl: The P&L in dollars.
         contracts: The contracts.
-        on_risk: P&L over the dollars at risk; `None` where nothing was.
+        on_risk: P&L over the dollars at risk; `None` if nothing was at risk.
     """
 
     pnl: float
@@ -125,7 +125,7 @@ def grid(choices: Mapping[str, Sequence[object]]) -> list[Changes]:
 
 
 def pieces(market: TriedMarket, changes: Sequence[Changes]) -> list[Piece]:
-    """Return all pieces of work, part after part: what is fitted for a week serves every trial."""
+    """Return all pieces of work, part by part, so that one fit for a week serves every trial."""
     return [Piece(each, part) for part in range(len(market)) for each in changes]
 
 
@@ -179,7 +179,7 @@ def _trial(changes: Changes, weeks: Sequence[PlayedWeek]) -> Trial:
 
 
 def held_out(trials: Sequence[Trial]) -> HeldOut:
-    """Return what leave-one-week-out made over all weeks."""
+    """Return the result of leave-one-week-out over all weeks."""
     weeks = range(len(trials[0].pnl))
     chosen = [(week, max(trials, key=partial(_pnl_of_other_weeks, week))) for week in weeks]
     pnl = [trial.pnl[week] for week, trial in chosen]

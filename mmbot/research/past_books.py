@@ -1,10 +1,10 @@
 """The best prices of a past week's markets, as far as they can be known at each moment.
 
-A candle tells both sides at its end. A trade tells the side that its taker met: a buyer of YES paid
-the ask. Where a market has candles of a minute, a minute without one left its book as it was, so
-what was known stays known; without them a price is known for `holds_ms`. A release makes all that
-was known before it unknown: of a book with minute candles until the minute after it has ended, of
-any other until candle or trade tell it anew. A book with a side that is not known is none.
+A candle shows both sides at its end. A trade shows the side that its taker met: a buyer of YES paid
+the ask. In a market with minute candles, a minute without one left its book unchanged, so what was
+known stays known; in any other a price is known for `holds_ms`. A release makes all earlier prices
+unknown: in a book with minute candles until the end of that minute, in any other until a candle or
+trade shows it again. A book with an unknown side is unknown.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _Book(msgspec.Struct):
 
 
 class PastBooks:
-    """The tops of all markets of a week; what happened is told in the order of time."""
+    """The tops of book of a week's markets, given what happened in the order of time."""
 
     def __init__(
         self, tickers: Iterable[str], with_minutes: Collection[str], holds_ms: Milliseconds
@@ -45,8 +45,8 @@ class PastBooks:
 
         Args:
             tickers: The markets.
-            with_minutes: Those of which the candles of a minute are there.
-            holds_ms: How long a price of any other is known after it was seen.
+            with_minutes: Those with minute candles.
+            holds_ms: How long a price in any other market stays known after it was seen.
         """
         self._books = {t: _Book(_Quote(), _Quote(), t in with_minutes) for t in tickers}
         self._holds_ms = holds_ms
@@ -67,7 +67,7 @@ class PastBooks:
         return None if book.has_minutes else min(book.bid.seen, book.ask.seen) + self._holds_ms
 
     def trade(self, trade: Trade) -> bool:
-        """Take a trade; return whether the book may be another now."""
+        """Take a trade; return whether the book may have changed."""
         book = self._books.get(trade.ticker)
         if book is None or trade.taker_side is None:
             return False
@@ -76,13 +76,13 @@ class PastBooks:
         changed = met.price != trade.price or not self._known(book, met, trade.at_ms)
         met.price, met.seen = trade.price, trade.at_ms
         if other.price is not None and _crossed(side, trade.price, other.price):
-            # Nobody can have quoted it any more; who quotes instead is not known.
+            # That quote can no longer have stood; what replaced it is not known.
             changed = changed or other.seen != _NEVER
             other.seen = _NEVER
         return changed
 
     def candle(self, candle: Candle) -> bool:
-        """Take a candle; return whether the book may be another now."""
+        """Take a candle; return whether the book may have changed."""
         book = self._books.get(candle.ticker)
         if book is None:
             return False

@@ -1,4 +1,4 @@
-"""What the exchange and tsa.gov showed in a past week, rebuilt for a bot that is to trade it again.
+"""What the exchange and tsa.gov showed in a past week, rebuilt for a bot that trades it again.
 
 The public side of the simulated exchange over the week's own markets: its reads, and a stream on
 which the books have one price a side. A market whose book is not known is shown as paused, so that
@@ -34,13 +34,13 @@ from mmbot.underlying.calendar import CalendarClock
 from mmbot.underlying.counts import Counts
 from mmbot.units import CENT_GRID, ONE_CONTRACT, Count, Milliseconds, Price
 
-# Neither trades nor candles say how much rests at the best prices; it is taken to be enough for a
+# Neither trades nor candles say how much rests at the best prices; it is assumed to suffice for a
 # market mid.
 _DEPTH = Count(100_000 * ONE_CONTRACT)
 
 
 class _OnePriceSide(BookSide):
-    """A side of which one price is known."""
+    """A side with one known price."""
 
     def show(self, price: Price | None) -> None:
         """Replace the price."""
@@ -49,7 +49,7 @@ class _OnePriceSide(BookSide):
 
 
 class _PastMarket(ExchangeMarket):
-    """A market that shows the tops that it is told."""
+    """A market that shows the tops of book that it is given."""
 
     def __init__(self, record: MarketRecord, week: PastWeek, fees: FeeSchedule) -> None:
         strike = 0 if record.strike is None else record.strike
@@ -122,7 +122,7 @@ class PastExchange:
         return self._rest.answer_as(self._credential, request, now)
 
     def show(self, ticker: str, top: Top | None, now: Milliseconds) -> None:
-        """Show a market's top from now on, or pause it while that is not known."""
+        """Show a market's top from now on; without one, pause the market."""
         market = self._markets[ticker]
         if now >= market.close_ms:
             return
@@ -167,7 +167,7 @@ class PastExchange:
 
 
 def fees_of(week: PastWeek) -> FeeSchedule:
-    """Return what trades cost in a week; the usual fees where that is not known."""
+    """Return the fees of a week; the usual ones if they are not known."""
     return stated_fees(week) or FeeSchedule()
 
 
@@ -189,7 +189,7 @@ def stated_fees(week: PastWeek) -> FeeSchedule | None:
 
 
 class PastSite(Website):
-    """The pages of tsa.gov with every count, and every revision, from when it was seen on."""
+    """The pages of tsa.gov: they show every count and revision from when it was first seen."""
 
     def __init__(self, counts: Counts, clock: CalendarClock) -> None:
         """Show the counts at the times of their vintages."""
@@ -202,7 +202,7 @@ class PastSite(Website):
         self._as_of: tuple[int, Counts] = (-1, Counts())
 
     def published(self, year: int | None, at: dt.datetime) -> list[tuple[dt.date, int]]:
-        """Return the counts of a year, the running one unless given, that were seen by `at`."""
+        """Return the counts of a year, by default the current one, that were seen by `at`."""
         of = at.year if year is None else year
         number = bisect_right(self._changes, at.astimezone(dt.UTC))
         if number != self._as_of[0]:

@@ -1,7 +1,7 @@
 """The weeks of a directory of history, for a backtest: those with trades, and those with candles.
 
-A week is backtested by its trades if there are any and every market has a result. Of a week that
-has only candles of a day the backtest by candles is all that there is.
+A week is backtested by its trades if there are any and every market has a result; a week that has
+only daily candles, by these.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ from mmbot.units import ONE_DOLLAR
 
 
 class PastWeeks(msgspec.Struct, frozen=True):
-    """What of a series can be backtested, and how.
+    """Which weeks of a series can be backtested, and how.
 
     Attributes:
         by_trades: The weeks with trades, in order.
-        by_candles: The others with candles of a day, in order.
-        left_out: The others, each with why.
+        by_candles: The others with daily candles, in order.
+        left_out: The others, each with the reason.
     """
 
     by_trades: tuple[WeekToReplay, ...]
@@ -59,7 +59,7 @@ class PastWeeks(msgspec.Struct, frozen=True):
 
 
 def past_weeks(store: HistoryStore, series: str, counts: Counts) -> PastWeeks:
-    """Return the weeks of a series; of their trades nothing is read yet."""
+    """Return the weeks of a series; their trades are not read yet."""
     by_trades: list[WeekToReplay] = []
     by_candles: list[HistoricalWeek] = []
     left_out: dict[str, str] = {}
@@ -86,7 +86,7 @@ def past_weeks(store: HistoryStore, series: str, counts: Counts) -> PastWeeks:
 
 
 def _wanting(past: PastWeek) -> str:
-    """Return why a week cannot be backtested, or nothing."""
+    """Return why a week cannot be backtested, or ""."""
     markets = [market for market in past.markets if market.strike is not None]
     if not markets:
         return "no market on a strike"
@@ -100,7 +100,7 @@ def _wanting(past: PastWeek) -> str:
 def _to_replay(
     store: HistoryStore, past: PastWeek, counts: Counts, minutes: frozenset[str]
 ) -> WeekToReplay:
-    # Where there are none of a minute, those of an hour tell the book at their ends.
+    # Without minute candles, hourly ones show the book at their ends.
     period: Period = 1 if minutes else 60
     return WeekToReplay(past, partial(stream, store, past, counts, period), minutes, counts)
 
@@ -137,7 +137,7 @@ class WeeklyForecasters:
         self._fitted: dict[tuple[str, bool, Week | None], Predictor] = {}
 
     def __call__(self, wanted: FitForecast) -> Predictor:
-        """Return the forecast, fitted when it was first asked for."""
+        """Return the forecast, fitted at its first request."""
         key = wanted.method, wanted.error_correction, wanted.week
         if key not in self._fitted:
             self._fitted[key] = self._fit(wanted)
@@ -171,7 +171,7 @@ class PastMarket:
     def play(self, strategy: Strategy, number: int, path: PathKeeper | None = None) -> WeekResult:
         """Return what a strategy would have traded in the week of this number.
 
-        `path` keeps what it saw and quoted, if it was by trades.
+        `path` keeps what it saw and quoted, if the week is replayed by trades.
         """
         week = self._weeks[number]
         if isinstance(week, HistoricalWeek):
@@ -222,13 +222,13 @@ def replay_strategy(
 
 
 def _fair(filled: RecordFill) -> float:
-    """Return the fair value when it filled; without one the price stands for it."""
+    """Return the fair value when it filled, or else the price."""
     fair = filled.view.fair
     return filled.fill.price / ONE_DOLLAR if fair is None else fair
 
 
 def result_of(replayed: ReplayedWeek, rule: Rule = "trades") -> WeekResult:
-    """Return a week that the whole bot traded as the other backtest's results are."""
+    """Return a week that the whole bot traded, in the form of the other backtest's results."""
     payouts = {market.ticker: market.payout for market in replayed.markets}
     trades = tuple(
         TradeOutcome(

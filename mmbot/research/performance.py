@@ -56,11 +56,11 @@ class GroupPerformance(msgspec.Struct, frozen=True):
     Attributes:
         name: The group: an event, a market, or the number of published days.
         fills: The number of fills.
-        contracts: The contracts of all of them.
+        contracts: Their contracts.
         fees: The maker fees paid.
         pnl: The P&L after fees.
         per_contract: P&L a contract in dollars; its interval is clustered by event.
-        claimed: The edge at the fair value when they happened.
+        claimed: The edge at the fair value at the time of the fill.
         realised: The edge at the outcome, before fees.
         markouts: The edges at the mid and at the fair value at each horizon.
     """
@@ -80,7 +80,7 @@ class CalibrationBin(msgspec.Struct, frozen=True):
     """Calibration bin: predicted against realised frequency.
 
     Attributes:
-        low: The least fair value in the bin.
+        low: The lower bound of the bin.
         high: The upper bound of the bin.
         samples: The number of market samples in it.
         events: The number of events that they come from.
@@ -107,10 +107,10 @@ class SettlementAmendment(msgspec.Struct, frozen=True):
 class PerformanceReport(msgspec.Struct, frozen=True):
     """The whole report.
 
-    P&L is of the events asked for; calibration, scores and the pool are of every settled event,
+    P&L is of the requested events; calibration, scores and the pool are of every settled event,
     since one event alone is too few to judge them by. The calibration of the forecast, by number of
-    published days, is that of its last half year, whether or not it was traded on. The yardstick is
-    of the settled events among those asked for.
+    published days, is that of its last half year, traded on or not. The yardstick is of the settled
+    events among the requested ones.
     """
 
     events: tuple[str, ...]
@@ -164,7 +164,7 @@ def build_report(
         samples: Belief, mid and fair value of markets, filled or not.
         settlements: In the order of booking.
         current_weights: The weights of the belief in force, by the number of published days.
-        events: The events whose P&L is asked for.
+        events: The events whose P&L is requested.
         current_sharpness: The sharpness of the market in force.
         clock: The calendar as a function of the ledger's times.
     """
@@ -205,7 +205,7 @@ def _measured(
     predictions: Iterable[MarketPrediction],
     clock: CalendarClock,
 ) -> WeekMeasured:
-    """Return a settled event as the yardstick takes it."""
+    """Return a settled event in the form that the yardstick takes."""
     own = [each for each in fills if event_of(each.fill.ticker) == event]
     payouts = {t: each.value for t, each in settlement_of.items() if event_of(t) == event}
     return WeekMeasured(

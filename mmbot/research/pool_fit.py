@@ -1,16 +1,16 @@
 """The pool of belief and mid that has the highest log score on settled markets.
 
 logit p = a_k logit p_belief + (1 - a_k) b logit p_mid, with a weight of the belief for each number
-k of published days, 0 <= a_k <= 1, and one sharpness of the market, within the bounds that the
-settings have. All are estimated together, by Newton's method on the parameters that no bound holds
+k of published days, 0 <= a_k <= 1, and one sharpness of the market, within the bounds of the
+settings. All are estimated together, by Newton's method on the parameters that are not at a bound
 (Fisher scoring, projected; Bertsekas, "Projected Newton methods for optimization problems with
 simple constraints", 1982). For one k the score is concave in a and (1 - a) b, so that its maximum
-is the only one.
+is unique.
 
 All markets of an event share one outcome, so the standard errors are clustered by event (the
 sandwich of Liang and Zeger, "Longitudinal data analysis using generalized linear models", 1986).
-What the data do not tell apart has none: where belief and sharpened mid never differ, where the
-belief has all the weight, so that no sharpness matters, or where one is a multiple of the other.
+A parameter that the data do not identify has none: if belief and sharpened mid never differ, if the
+belief has all the weight, so that no sharpness matters, or if one is a multiple of the other.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _Indices: TypeAlias = npt.NDArray[np.intp]
 # The bounds of `market_sharpness` in the settings.
 SHARPNESS_BOUNDS = 0.5, 2.0
 _STEPS, _HALVINGS = 100, 30
-# Convergence: no parameter has a greater slope, as a share of the number of markets.
+# Convergence: no parameter's slope, per market, is greater.
 _TOLERANCE = 1e-9
-# A direction in which the information, scaled to correlations, is less is not told apart, and nor
-# is a parameter of which that direction has more than such a share.
+# A direction with less information, scaled to correlations, is not identified, and neither is a
+# parameter with more than such a share of it.
 _LEAST_INFORMATION, _LARGEST_SHARE = 1e-6, 1e-3
 
 
@@ -46,7 +46,7 @@ class PoolParameters(msgspec.Struct, frozen=True):
 
 
 class StandardErrors(msgspec.Struct, frozen=True):
-    """The standard error of each parameter; `None` where the data say nothing of it."""
+    """The standard error of each parameter; `None` if the data do not identify it."""
 
     weights: tuple[float | None, ...]
     sharpness: float | None
@@ -57,12 +57,12 @@ class PoolSamples(msgspec.Struct, frozen=True):
 
     Attributes:
         weights: The number of weights.
-        days: Which weight each market's belief has.
+        days: The index of the weight of each market's belief.
         events: The number of events.
-        event: The number of the event that each market belongs to.
+        event: The index of the event that each market belongs to.
         belief: The belief's log-odds.
         mid: The mid's log-odds.
-        outcomes: 1 where YES came true, else 0.
+        outcomes: 1 if YES came true, else 0.
     """
 
     weights: int
@@ -109,9 +109,9 @@ class PoolSamples(msgspec.Struct, frozen=True):
         return self._losses(_vector(parameters))
 
     def best(self, start: PoolParameters) -> PoolParameters:
-        """Return the parameters of the least loss, looked for from `start`.
+        """Return the parameters of the least loss, searched for from `start`.
 
-        A parameter of which the data say nothing stays where it starts.
+        A parameter that the data do not identify stays where it starts.
         """
         low = np.array([0.0] * self.weights + [SHARPNESS_BOUNDS[0]])
         high = np.array([1.0] * self.weights + [SHARPNESS_BOUNDS[1]])
@@ -154,7 +154,7 @@ class PoolSamples(msgspec.Struct, frozen=True):
         return StandardErrors(tuple(found[:-1]), found[-1])
 
     def told_apart(self, best: PoolParameters) -> tuple[bool, ...]:
-        """Return whether the data say anything of each weight and, last, of the sharpness."""
+        """Return whether the data identify each weight and, last, the sharpness."""
         return tuple(_told_apart(self._slopes(_vector(best))[1]).tolist())
 
     def _odds(self, vector: Floats) -> Floats:
@@ -184,7 +184,7 @@ def _vector(parameters: PoolParameters) -> Floats:
 
 
 def _told_apart(information: Floats) -> npt.NDArray[np.bool_]:
-    """Return for each parameter whether the data say anything of it."""
+    """Return for each parameter whether the data identify it."""
     scale = np.sqrt(np.diag(information))
     alone = scale > _LEAST_INFORMATION
     safe = np.where(alone, scale, 1.0)

@@ -43,7 +43,7 @@ Run: TypeAlias = Callable[[], object]
 _STRIKES = tuple(range(1_800_000, 2_800_000, 10_000))
 _WEEK = Week(dt.date(2026, 4, 19))
 _TICKERS = tuple(f"T-26APR19-A{strike / 1e6:.2f}" for strike in _STRIKES)
-# Fair values from 95 down to 5 cents, and books a few cents around them, five levels a side.
+# Fair values from 95 down to 5 cents, and books a few cents around them, five levels per side.
 _FAIR = tuple(0.95 - 0.9 * j / (len(_STRIKES) - 1) for j in range(len(_STRIKES)))
 _HALF_SPREAD, _LEVELS, _DEPTH = 3, 5, Count(100 * ONE_CONTRACT)
 # Monday afternoon, when nothing is due.

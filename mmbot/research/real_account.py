@@ -1,8 +1,8 @@
 """A recorded market without the account that was in it.
 
-A bot that traded real orders had them in the books that it was given. They are taken out, as the
-exchange says which change is an own one; then the books are those that the others made. What they
-would have done without these orders nobody knows: the trades stay as they were.
+The books that a bot with real orders was given include these orders. They are taken out, which is
+possible because the exchange marks own changes; what is left are the orders of the others. How the
+others would have acted without them is unknown: the trades stay as they were.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ class WithoutAccount:
 
     def __init__(self) -> None:
         """Begin without orders."""
-        # What rests of the account, and how many frames of a subscription were taken out.
+        # The account's resting orders, and how many frames of each subscription were taken out.
         self._own: dict[_Level, int] = {}
         self._left_out: dict[int, int] = {}
         self._private: set[int] = set()
 
     def connected(self) -> None:
-        """Begin with a new connection; the orders rest where they did."""
+        """Begin with a new connection; the orders still rest."""
         self._left_out.clear()
         self._private.clear()
 
     def public(self, data: bytes) -> bytes | None:
-        """Return a frame as one without orders would be given it; `None` for one only of orders."""
+        """Return a frame as a client without orders would get it; `None` for one about orders."""
         try:
             frame = wire.decode_frame(data)
             match frame.type:
@@ -61,7 +61,7 @@ class WithoutAccount:
             return self._renumbered(frame, data, None)
         level = delta.market_ticker, side, price
         before = self._own.get(level, 0)
-        # What is cancelled beyond what was seen placed had been taken for another's.
+        # What is cancelled beyond what was seen placed was taken for another's so far.
         after = max(0, before + count)
         self._own[level] = after
         others = Count(count - (after - before))

@@ -1,4 +1,4 @@
-"""The beliefs of a recording, in place of a forecaster: none has to be fitted again."""
+"""The beliefs of a recording in place of a forecaster, so that none has to be fitted again."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class RecordedBeliefs:
         self._latest: dict[tuple[Week, tuple[int, ...]], Belief] = {}
         self._deviations: deque[float] = deque()
         self._reason = ""
-        # Weeks and strikes that were asked for in vain.
+        # Weeks and strikes that were requested and not on record.
         self._missed: set[tuple[Week, tuple[int, ...]]] = set()
 
     def learn(self, answers: Iterable[records.Forecast]) -> bool:
-        """Read the answers of a step; return whether one was asked for in vain before."""
+        """Read the answers of a step; return whether an earlier request lacked one of them."""
         self._deviations.clear()
         self._reason = ""
         missed = False
@@ -50,5 +50,5 @@ class RecordedBeliefs:
         return self._latest[key]
 
     def deviations(self, counts: Counts, day: dt.date, count: int) -> float:  # noqa: ARG002 (likewise)
-        """Return what was answered next in this step; what was not judged is not implausible."""
+        """Return the next answer of this step; a count that was not judged is plausible."""
         return self._deviations.popleft() if self._deviations else 0.0

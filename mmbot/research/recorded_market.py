@@ -26,7 +26,7 @@ Books: TypeAlias = dict[str, tuple[str, Book]]
 _EVENTS: Final = f"{BASE_PATH}/events"
 # The only time in a query.
 _VARYING: Final = "min_close_ts"
-# What recordings do not have that were made before bots read it: no change was known of.
+# Older recordings lack these readings; the answers say that no change was known.
 _NOT_YET_READ: Final = {
     f"{BASE_PATH}/series/fee_changes": b'{"series_fee_change_arr":[]}',
     f"{_EVENTS}/fee_changes": b'{"event_fee_changes":[],"cursor":""}',

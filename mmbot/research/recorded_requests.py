@@ -1,7 +1,7 @@
-"""What the bot on record asked for, so that another bot that asks for the same is served as it was.
+"""The requests of the bot on record, so that another bot that makes the same is served as it was.
 
-As long as two bots do the same, each request, frame and timer of the one is recognised as the
-other's, and takes effect exactly where that one's did: so the same settings give the same fills.
+As long as the two bots do the same, each request, frame and timer of the new one is matched with
+the recorded one, and takes effect exactly where that did: so the same settings give the same fills.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ class RecordedRequests:
 
     Attributes:
         due: When the timer of the bot on record is due; `None` while it has none.
-        pages: The paths of the pages that it asked for, by the id of the request.
+        pages: The paths of the pages that it requested, by the id of the request.
     """
 
     def __init__(self) -> None:
-        """Begin with nothing asked for."""
+        """Begin without requests."""
         self.due: Milliseconds | None = None
         self.pages: dict[int, str] = {}
         self._calls: dict[int, _Request] = {}
         self._served_as: dict[int, Call] = {}
-        # Those of the step that is under way.
+        # Those of the current step.
         self._new_calls: list[int] = []
         self._frames: list[bytes] = []
         self._reconnects = 0
 
     def begin_step(self, records: Iterable[Record]) -> None:
-        """Read what the bot on record asked for in one step; what it asked before is past."""
+        """Read what the bot on record requested in one step; earlier steps are over."""
         self._new_calls, self._frames, self._reconnects = [], [], 0
         for record in records:
             for output in msgspec.msgpack.decode(record.outputs):
@@ -67,7 +67,7 @@ class RecordedRequests:
                 self.pages[output["id"]] = output["path"]
 
     def is_made(self, call: Call) -> bool:
-        """Return whether the bot on record made this call in the step; it is served as that one."""
+        """Return whether the bot on record made this call in the step, to be served as that one."""
         request = call.request
         made = (request.method, request.path, request.query, request.body)
         for recorded in self._new_calls:
@@ -78,7 +78,7 @@ class RecordedRequests:
         return False
 
     def take(self, recorded: int) -> tuple[HttpRequest | None, Call | None]:
-        """Return a recorded call that is now answered, and the new bot's that is served as it."""
+        """Return a recorded call that is now answered, and the new bot's call matched with it."""
         made = self._calls.pop(recorded, None)
         request = HttpRequest(made[0], made[1], made[2], (), made[3]) if made else None
         return request, self._served_as.pop(recorded, None)
@@ -91,7 +91,7 @@ class RecordedRequests:
         return True
 
     def is_reconnecting(self) -> bool:
-        """Return whether the bot on record asked for another stream in the step."""
+        """Return whether the bot on record requested another stream in the step."""
         self._reconnects -= 1
         return self._reconnects >= 0
 
@@ -100,10 +100,10 @@ class UnrecordedCalls:
     """The requests of the new bot that the one on record did not make, until they are answered."""
 
     def __init__(self) -> None:
-        """Begin with nothing asked for."""
+        """Begin without requests."""
         # Those on their way, and when they take effect.
         self._sent: deque[tuple[Call, Milliseconds]] = deque()
-        # Those to which nothing on record is the answer so far, and how long they are waited for.
+        # Those without an answer on record so far, and the deadline of each.
         self._waiting: list[tuple[Call, Milliseconds]] = []
 
     @property
@@ -128,7 +128,7 @@ class UnrecordedCalls:
         return [call for call, _ in self._take(lambda c, _: key_of(c.request) == key_of(request))]
 
     def given_up(self, until: Milliseconds) -> list[tuple[Call, Milliseconds]]:
-        """Remove and return those whose deadline has come, each with that."""
+        """Remove and return those whose deadline has come, each with its deadline."""
         return self._take(lambda _, deadline: deadline <= until)
 
     def _take(
@@ -142,20 +142,20 @@ class UnrecordedCalls:
 
 
 class RecordedPages:
-    """The page that the new bot asks for, answered by the recorded reading of the same."""
+    """The page that the new bot requests, answered with the recorded reading of the same page."""
 
     def __init__(self) -> None:
-        """Begin with nothing asked for and nothing read."""
+        """Begin without a request or a reading."""
         self._asked: FetchPage | None = None
-        # The last reading that the new bot had not asked for at its time, with its path.
+        # The last reading that came before the new bot requested it, with its path.
         self._held: tuple[str, PageFetched] | None = None
 
     def ask(self, page: FetchPage) -> None:
-        """Ask for a page, in place of the one before."""
+        """Request a page, in place of the one before."""
         self._asked = page
 
     def read(self, path: str, fetched: PageFetched) -> PageFetched | None:
-        """Return a recorded reading for the new bot if it has asked for it; else hold it."""
+        """Return a recorded reading if the new bot has requested it; else hold it."""
         if self._asked is None or self._asked.path != path:
             self._held = path, fetched
             return None
@@ -163,7 +163,7 @@ class RecordedPages:
         return msgspec.structs.replace(fetched, id=number)
 
     def take(self) -> PageFetched | None:
-        """Return what was read before the new bot asked for it; `None` if there is no such."""
+        """Return the held reading if the new bot has requested it now; else `None`."""
         if self._asked is None or self._held is None or self._held[0] != self._asked.path:
             return None
         fetched = msgspec.structs.replace(self._held[1], id=self._asked.id)
@@ -174,7 +174,7 @@ class RecordedPages:
 def frame_of(frame: bytes | None, caused: Sequence[Record]) -> bytes | None:
     """Return a frame of the exchange, which may be the one that the bot was given.
 
-    A recording that was cut there lacks it.
+    A recording that was cut off there lacks it.
     """
     if frame is not None:
         return frame

@@ -22,8 +22,8 @@ class FillRules(msgspec.Struct, frozen=True):
     """How orders come to the market and fill there.
 
     Attributes:
-        delay_ms: From a decision to its effect; where it were nothing, an answer would bear the
-            time of its request, and could not be told from one before it.
+        delay_ms: From a decision to its effect; with none, an answer would have the time of its
+            request, and could not be told from an earlier one.
         queue_ahead: If given, an order also fills at its own price once so many contracts have
             traded there; else only a trade strictly through its price fills it.
         holds_ms: How long a price is known that no minute candle confirms.
@@ -80,7 +80,7 @@ class WeekToReplay(msgspec.Struct, frozen=True):
     Attributes:
         past: What is known of it.
         events: Returns its trades, candles and releases in the order of time.
-        with_minutes: The markets of which there are candles of a minute.
+        with_minutes: The markets with minute candles.
         counts: Every count with its vintages.
     """
 

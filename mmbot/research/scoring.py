@@ -18,7 +18,7 @@ import numpy as np
 from mmbot.research.backtest import MarketPrediction, WeekResult
 from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT
 
-# As many days are published while a week is traded.
+# The possible numbers of published days while a week is traded.
 DAYS_PUBLISHED = range(5)
 
 
@@ -36,7 +36,7 @@ class FillStatistics(msgspec.Struct, frozen=True):
     Attributes:
         weeks: The number of weeks quoted, with or without fills.
         fills: The number of fills.
-        contracts: The contracts of all of them.
+        contracts: Their contracts.
         spend: What was paid for them, fees included.
         pnl: The P&L after fees.
         per_contract: P&L a contract; `None` without fills.

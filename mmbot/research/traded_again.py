@@ -67,7 +67,7 @@ _AGED_EVERY_MS: Milliseconds = 1_500
 _LATEST_TIMER_MS: Milliseconds = 10_000
 # From a decision to its effect, about what it takes a daemon on paper.
 _DELAY_MS: Milliseconds = 2
-# A bot asks for no more at one instant; more would be a loop without end.
+# A bot never makes more requests at one instant; more would be an endless loop.
 _MOST_AT_ONCE = 10_000
 
 
@@ -249,7 +249,7 @@ class TradedSession:
             if answer is not None:
                 self._readings.learn(request, answer)
         if call is not None:
-            # Where the bot on record traded real orders, their answers are anew as well.
+            # If the bot on record traded real orders, the answers to these are made here as well.
             inside = self._paper.answer(call.request, now)
             self._handle(CallAnswered(call.id, answer if inside is None else inside))
         self._give_frames()
@@ -301,7 +301,7 @@ class TradedSession:
         self._paper.advance(now)
 
     def _serve(self) -> None:
-        """Serve at once what the bot has asked for, and the one on record has not."""
+        """Serve at once what the bot has requested and the one on record has not."""
         for _ in range(_MOST_AT_ONCE):
             if self._reconnecting:
                 self._reconnect()

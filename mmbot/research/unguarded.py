@@ -1,8 +1,8 @@
-"""A bot that is only tried out: it neither dies nor misses a message, and guards against neither.
+"""Settings for a bot that only replays: it neither dies nor misses a message, and need not guard.
 
-On the exchange an order lives for a minute unless it is renewed, and what the stream should tell is
-read now and then all the same. Where a week is traded again both would only take time, by how long
-the week is and not by what happens in it.
+In trading, an order lives for a minute unless it is renewed, and what the stream should report is
+also read now and then. In a replay both would only take time, in proportion to the length of the
+week and not to what happens in it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a bot saw and quoted through a week, market by market, for a picture of it.
 
-Its state is looked at every five minutes of the calendar, and kept where it has changed.
+Its state is sampled every five minutes of the calendar, and kept if it has changed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class MarketPoint(msgspec.Struct, frozen=True):
     """A market at an instant; prices are of YES.
 
     Attributes:
-        at: When.
+        at: The time.
         bid: The best bid of others; `None` without one, or while the book is not known.
         ask: Their best ask.
         fair: The fair value in dollars.
@@ -44,9 +44,9 @@ class WeekPath(msgspec.Struct, frozen=True):
     """One event through its week.
 
     Attributes:
-        markets: By ticker, the points at which something of it had changed.
-        published: When the belief took in a count, and how many days it had then.
-        pnl: The P&L in dollars, positions being worth their mids, else their fair values.
+        markets: By ticker, the points at which something had changed.
+        published: When the belief took in a count, and how many published days it then had.
+        pnl: The P&L in dollars, with positions at their mids, else at their fair values.
     """
 
     markets: Mapping[str, tuple[MarketPoint, ...]]
@@ -73,7 +73,7 @@ class PathKeeper:
         )
 
     def look(self, state: TradingState, now: Milliseconds) -> None:
-        """Look at a bot's state, if it is time to."""
+        """Sample a bot's state, if it is time to."""
         if now < self._due:
             return
         self._due = now + round(LOOKED_EVERY_MS / state.clock.speed)

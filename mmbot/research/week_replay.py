@@ -65,7 +65,7 @@ from mmbot.trading.events import SessionStarted
 from mmbot.underlying.calendar import Week
 from mmbot.units import Milliseconds, Money, Price
 
-# The bot starts so long before the opening, when the counts of Monday morning are out.
+# The bot starts this long before the opening, when the counts of Monday morning are out.
 _LEAD_MS: Milliseconds = 300_000
 _AFTER_CLOSE_MS: Milliseconds = 60_000
 _READING_MS: Milliseconds = 40

@@ -1,14 +1,14 @@
-"""What settled markets say of the pool of belief and mid that makes fair values.
+"""What settled markets say about the pool of belief and mid that makes fair values.
 
-Log scores are losses: the mean of -ln of the probability that the outcome had, so that less is
-better. The pool in force is compared with the mid alone, with the mid sharpened, and with what the
-same data would have tuned: the parameters that are best on all other events, scored on the one left
-out. Intervals are clustered by event.
+Log scores are losses: the mean of -ln of the probability of the outcome, so that less is better.
+The pool in force is compared with the mid alone, with the mid sharpened, and with tuning on the
+same data: the parameters that are best on all other events, scored on the one left out. Intervals
+are clustered by event.
 
 Another weight or sharpness is proposed only if there are enough events, if the best one differs
-from the one in force by more than chance would have it, and if tuning would have paid on the events
-left out. The proposal goes a part of the way, as what is in force counts as a prior worth a number
-of events.
+significantly from the one in force, and if tuning would have paid on the events left out. The
+proposal goes only part of the way, because the values in force are a prior worth a number of
+events.
 """
 
 from __future__ import annotations
@@ -25,15 +25,14 @@ from mmbot.research.backtest import MarketPrediction
 from mmbot.research.pool_fit import SHARPNESS_BOUNDS, PoolParameters, PoolSamples
 from mmbot.research.scoring import Interval, clustered_ratio, student_quantile
 
-# The number of events that what is in force is worth as a prior.
+# The number of events that the values in force are worth as a prior.
 _PRIOR_EVENTS = 20
 # With fewer events than this nothing is proposed. Tuned on ten weeks, and scored on the weeks left
 # out, the pool was worse than the mid alone.
 FEWEST_EVENTS = 26
-# The parameters are tuned on the other events so many times at most, leaving out several at a time
-# where there are more.
+# The most folds of cross-validation: with more events, several are left out at a time.
 _MOST_FOLDS = 52
-# A parameter counts as known when its 95 % interval reaches so far either way.
+# A parameter counts as known when its 95 % interval reaches no further than this either way.
 KNOWN_WITHIN = 0.1
 
 
@@ -44,7 +43,7 @@ class Proposal(msgspec.Struct, frozen=True):
         events: The number of settled events that it is estimated from.
         samples: The number of market samples of these events.
         present: The value in force.
-        estimate: The value of the best log score; `None` where the data say nothing of it.
+        estimate: The value with the best log score; `None` if the data do not identify it.
         standard_error: The estimate's; `None` with fewer than two events.
         proposed: The value in force, or another if the data contradict it.
         interval: The estimate's 95 % interval, as far as it is within the bounds.
@@ -62,7 +61,7 @@ class Proposal(msgspec.Struct, frozen=True):
 
     @property
     def changes(self) -> bool:
-        """Whether another value than the one in force is proposed."""
+        """Whether a value other than the one in force is proposed."""
         return self.proposed != self.present
 
 
@@ -79,9 +78,9 @@ class LogScores(msgspec.Struct, frozen=True):
         n: The number of market samples.
         events: The number of events.
         mid: The score of the mid alone.
-        sharpened: Of the mid with the sharpness in force.
-        pooled: Of the pool in force.
-        tuned: Of the pool tuned on all other events.
+        sharpened: The score of the mid with the sharpness in force.
+        pooled: The score of the pool in force.
+        tuned: The score of the pool tuned on all other events.
     """
 
     n: int
@@ -112,7 +111,7 @@ class PoolReview(msgspec.Struct, frozen=True):
 
     @property
     def changes(self) -> bool:
-        """Whether anything but what is in force is proposed."""
+        """Whether any value other than those in force is proposed."""
         return self.sharpness.changes or any(each.changes for each in self.weights)
 
     @property
@@ -124,7 +123,7 @@ class PoolReview(msgspec.Struct, frozen=True):
 def review(
     predictions: Sequence[MarketPrediction], weights: Sequence[float], sharpness: float
 ) -> PoolReview:
-    """Return what settled markets say of the pool in force.
+    """Return what settled markets say about the pool in force.
 
     Args:
         predictions: Belief, mid and outcome of each market sample.
@@ -209,7 +208,7 @@ def _losses(samples: PoolSamples, present: PoolParameters) -> _Losses:
     folds = min(samples.events, _MOST_FOLDS)
     for fold in range(folds):
         left_out = samples.event % folds == fold
-        # From what is in force, as a better start would already know what is left out.
+        # From the values in force: a better start would leak what is left out.
         best = samples.only(~left_out).best(present)
         tuned[left_out] = samples.only(left_out).losses(best)
     return _Losses(

@@ -1,7 +1,7 @@
-"""The measure of a result: P&L of a week over the dollars at risk in it, and what shows sooner.
+"""The measure of a result: a week's P&L over the dollars at risk, and measures that settle sooner.
 
 The dollars at risk are the most that the week's fills could have lost at any moment, over all
-outcomes; orders that rested do not count. Weeks are the independent units: their outcomes are
+outcomes; resting orders do not count. Weeks are the independent units: their outcomes are
 shared by all that was traded in them. The intervals are Student's at 95 %, of ratios clustered by
 week. Markouts and log scores need several times fewer weeks than P&L to tell a good strategy from
 a lucky one. P&L a contract is no yardstick: one large week decides it.
@@ -24,7 +24,7 @@ from mmbot.trading.values import Fill
 from mmbot.underlying.calendar import CalendarClock
 from mmbot.units import MONEY_PER_DOLLAR, ONE_CONTRACT, ONE_DOLLAR, Price
 
-# The sessions of a week: by published days, and of the last each of its days.
+# The sessions of a week: by published days, the last one split into its days.
 Session: TypeAlias = Literal["k=0", "k=1", "k=2", "k=3", "Friday", "Saturday", "Sunday"]
 SESSIONS: tuple[Session, ...] = get_args(Session)
 Reference: TypeAlias = Literal["1min", "1h", "release", "settlement"]
@@ -33,13 +33,13 @@ _LAST_SESSIONS: Mapping[int, Session] = {4: "Friday", 5: "Saturday", 6: "Sunday"
 _EARLIER: tuple[Session, ...] = SESSIONS[:4]
 _LAST = 4
 
-# How sure of a real effect the needed weeks are: 80 % power at the 5 % level, both sides.
+# The needed weeks give 80 % power at the 5 % level, two-sided.
 _REACH = 1.96 + 0.84
 _SCORED_WITHIN = 0.005
 
 
 class FillMeasured(msgspec.Struct, frozen=True):
-    """A fill and what YES was worth, in dollars, by each reference that there is.
+    """A fill and what YES was worth, in dollars, by each reference available.
 
     Attributes:
         fill: The fill.
@@ -98,7 +98,7 @@ class WeekMeasured(msgspec.Struct, frozen=True):
 
 
 class MeanEdge(msgspec.Struct, frozen=True):
-    """A mean edge in dollars a contract, of so many fills."""
+    """A mean edge in dollars a contract, and its number of fills."""
 
     fills: int
     edge: Interval
@@ -108,10 +108,10 @@ class SessionMeasure(msgspec.Struct, frozen=True):
     """What a session, or all of them, earned.
 
     Attributes:
-        fills: The fills.
+        fills: The number of fills.
         pnl: The P&L of all weeks in dollars.
         at_risk: The dollars at risk, summed over the weeks.
-        on_risk: P&L over dollars at risk; `None` where nothing was.
+        on_risk: P&L over dollars at risk; `None` if nothing was at risk.
     """
 
     fills: int
@@ -134,11 +134,11 @@ class Yardstick(msgspec.Struct, frozen=True):
     Attributes:
         weeks: The weeks, traded or not.
         total: All sessions.
-        sessions: Each of them.
+        sessions: Each session.
         claimed: The edge at the fair value of each fill.
         markouts: The edge at each reference.
         log_scores: By the number of published days; `None` without opinions.
-        log_score: Of all of them.
+        log_score: The log score over all of them.
         more_weeks: How many more weeks it takes to tell the result from zero; `None` if that cannot
             be said.
         verdict: The same in one sentence.
@@ -176,7 +176,7 @@ def measure(weeks: Sequence[WeekMeasured]) -> Yardstick:
 
 
 def session_of(days_published: int, weekday: int) -> Session:
-    """Return the session of a fill at so many published days, on a day of the week."""
+    """Return the session of a fill, by its number of published days and its weekday."""
     if days_published < _LAST:
         return _EARLIER[days_published]
     return _LAST_SESSIONS.get(weekday, "Sunday")
@@ -234,7 +234,7 @@ def _loss(probability: float, outcome: bool) -> float:
 
 
 def _more_weeks(weeks: Sequence[WeekMeasured]) -> tuple[int | None, str]:
-    """Return how many more weeks it takes to tell the P&L over risk from zero, and a sentence."""
+    """Return how many more weeks it takes to tell the P&L on risk from zero, and a sentence."""
     traded = [each for each in weeks if each.fills]
     found = earned(weeks).on_risk
     if found is None or found.low is None or found.high is None or len(traded) < 2:
@@ -298,7 +298,7 @@ def of_records(
 
 
 def _of_days(result: WeekResult) -> WeekMeasured:
-    """Return a week that was filled by candles of a day; it has no markouts but the outcome."""
+    """Return a week that was filled by daily candles; its only markout is the outcome."""
     fills = []
     for number, trade in enumerate(result.trades):
         at = dt.datetime.combine(trade.day, dt.time(), dt.UTC)

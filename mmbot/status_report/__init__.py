@@ -7,7 +7,7 @@
   NO costs a dollar less that. Positions are signed: + YES, - NO.
 * Estimates (`belief`, `mid`, `fair`, `reservation`) are numbers: dollars of YES, so probabilities.
 * Instants are milliseconds since the Unix epoch by the bot's clock, ages milliseconds.
-* What is not known is `null`; what there is none of is empty.
+* An unknown value is `null`; where there is nothing to show, the value is empty.
 * P&L counts every fill since the event opened, fees included. At fair: positions at fair value or,
   once settled, at their payout. At worst: in the outcome that costs most.
 

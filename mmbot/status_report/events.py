@@ -18,9 +18,9 @@ class DayStatus(msgspec.Struct, frozen=True):
 
     Attributes:
         day: The day.
-        state: Published, due now, expected later, or none: not waited for.
-        count: Its passengers as first published, which settle the week; `null` until then.
-        release: From when on its count may be out.
+        state: Published, due now, expected later, or none: no longer waited for.
+        count: The count on which it settles; `null` until one is published.
+        release: The earliest time at which its count may be out.
     """
 
     day: dt.date
@@ -39,19 +39,19 @@ class MemberShare(msgspec.Struct, frozen=True):
 
 
 class ForecastStatus(msgspec.Struct, frozen=True):
-    """The forecast of the value of a week that is traded on.
+    """The forecast of a week's value that quotes are based on.
 
     Attributes:
         mean: The expected value.
         sd: Its standard deviation.
         method: The name of the method.
-        days_published: How many of the week's seven counts it knows.
+        days_published: How many of the week's seven counts it uses.
         formed: When it was formed.
-        age_ms: Since then.
-        effective_weeks: How many past weeks stand behind it, by their weights.
+        age_ms: The time since then.
+        effective_weeks: The effective number of past weeks behind it, from their weights.
         members: The methods of the pool; none once all days are published.
-        digest: What identifies its inputs.
-        unit: What `mean` and `sd` are in, such as passengers a day.
+        digest: A digest of its inputs.
+        unit: The unit of `mean` and `sd`, such as passengers a day.
     """
 
     mean: float
@@ -95,16 +95,16 @@ class EventStatus(msgspec.Struct, frozen=True):
         pnl_worst: Its P&L in the worst outcome, with the positions held.
         pnl_worst_if_filled: The same, with every own order filled where that hurts.
         pnl_today_fair: What the day has added to `pnl_fair` so far.
-        pnl_today_worst: The same, were the worst outcome to come true.
+        pnl_today_worst: The same, if the worst outcome came true.
         markets: Its markets, by strike ascending.
         settled: Whether every market is settled.
-        reduce_only: Whether a loss limit is spent, so that no position may grow.
+        reduce_only: Whether a loss limit is used up, so that no position may grow.
         closes: When the last of its markets closes; `null` without a daemon.
         days_published: How many of the week's counts are published.
         days: The seven days, Monday first.
-        margin: The margin in force with so many days published.
-        fee: The terms of what makers pay, such as `quadratic`, the dearest where they are about to
-            change; while they are not understood, nothing is quoted (`fee_type`).
+        margin: The margin in force at this number of published days.
+        fee: The terms of the maker fee, such as `quadratic`; the highest if they are about to
+            change. While they are not understood, nothing is quoted (`fee_type`).
         forecast: The forecast; `null` before there is one.
         outcomes: Every outcome, ascending; one more than there are strikes.
     """

@@ -15,7 +15,7 @@ class ShownGate(msgspec.Struct, frozen=True):
     Attributes:
         gate: Its name, as everywhere in log and JSON, such as `release_due`.
         meaning: What that means and what ends it, in a sentence for a person.
-        detail: What exactly, where the gate alone does not say it; otherwise empty.
+        detail: What the gate alone does not say; may be empty.
     """
 
     gate: str
@@ -41,7 +41,7 @@ class OwnOrder(msgspec.Struct, frozen=True):
         filled: The contracts that were filled.
         state: placing, resting, renewing, decreasing, cancelling, unknown or awaiting_fills.
         placed: When it was sent, or found.
-        expires: When the exchange drops it by itself, unless it is renewed before.
+        expires: When the exchange cancels it by itself, unless it is renewed before.
         order_id: The exchange's id; empty until it is known.
         client_id: The bot's own id.
     """
@@ -59,10 +59,10 @@ class OwnOrder(msgspec.Struct, frozen=True):
 
 
 class ShownMarkout(msgspec.Struct, frozen=True):
-    """The market of a fill some time after it, in dollars of YES; `null` where it had none.
+    """A fill's market some time after the fill, in dollars of YES; `null` where it had no value.
 
     Attributes:
-        at: When it was looked at.
+        at: When it was sampled.
         belief: The forecast's probability.
         mid: The midpoint.
         fair: Fair value.
@@ -90,7 +90,7 @@ class ShownFill(msgspec.Struct, frozen=True):
         belief: The forecast's probability then; `null` where it was reported too late.
         mid: The midpoint then.
         fair: Fair value then.
-        confirmed: Whether the account's list has it, and not the stream alone.
+        confirmed: Whether the account's list has it, and not only the stream.
         markouts: What the market showed after `1s`, `1min`, `1h` and the next `release`.
     """
 
@@ -124,14 +124,14 @@ class MarketStatus(msgspec.Struct, frozen=True):
         reservation: What one more YES is worth to the holder of the present positions.
         book_bid: The best bid of others in the book; `null` without one, or without a book.
         book_ask: The best ask of others.
-        book_age_ms: Since the book changed last; `null` while it is not known or not trusted.
+        book_age_ms: The time since the book changed; `null` while it is not known or not trusted.
         quotes: Own orders, oldest first.
         position: Contracts held: + YES, - NO.
         position_left: How many more may be held on the side of the position.
         cash: What its fills have added to the cash, fees included; negative if it cost.
         pnl_fair: Its P&L at fair; `null` while a position there cannot be valued.
-        pnl_worst: Its P&L if its position pays nothing, or what it has paid.
-        result: What YES pays, once that is known.
+        pnl_worst: Its P&L if its position pays nothing or, once settled, with its payout.
+        result: What YES pays, once known.
         settled: Whether its payout is booked.
         paused: Whether the operator has taken this market's quotes off.
         gate: Why it is not quoted; `null` if nothing keeps it from being quoted.

@@ -22,7 +22,7 @@ class LimitStatus(msgspec.Struct, frozen=True):
 
     Attributes:
         limit: Its key under `[limits]` of the config.
-        scope: The event or market that it is about; empty for the whole account. Of the limit for
+        scope: The event or market that it is about; empty for the whole account. For the limit on
             each market, the market with the least left.
         unit: What it counts.
         most: The limit in force, which may be less than the config's: `event_loss_dollars` is no
@@ -47,14 +47,14 @@ class HaltStatus(msgspec.Struct, frozen=True):
 
 
 class Ages(msgspec.Struct, frozen=True):
-    """How old what is known is, in milliseconds; `null` if it never came.
+    """The ages of the latest data, in milliseconds; `null` if none ever came.
 
     Attributes:
         stream_ms: Since the exchange sent the last frame of the stream.
-        orders_ms: Since the stream last told of an own order or fill; long where nothing happens.
-        belief_ms: Since the forecast of the running week was formed.
-        page_ms: Since a page of the counts was read last with success, changed or not.
-        account_ms: Since the last reading of the account was requested that could be used.
+        orders_ms: Since the stream last reported an own order or fill; long if nothing happens.
+        belief_ms: Since the forecast of the current week was formed.
+        page_ms: Since a page of the counts was last read successfully, changed or not.
+        account_ms: Since the request of the last usable reading of the account.
         listing_ms: Since the last reading of the listing.
     """
 
@@ -67,12 +67,12 @@ class Ages(msgspec.Struct, frozen=True):
 
 
 class DurationSpread(msgspec.Struct, frozen=True):
-    """How durations, or what lasted, are spread; a percentile is at most a quarter too large.
+    """The distribution of durations or amounts; a percentile is at most a quarter too large.
 
     Attributes:
         n: How many there were.
-        p50: What half of them did not exceed.
-        p99: What 99 of 100 did not exceed.
+        p50: The median.
+        p99: The 99th percentile.
         max: The greatest.
     """
 
@@ -83,13 +83,13 @@ class DurationSpread(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, histogram: Histogram) -> DurationSpread | None:
-        """Return how a histogram is spread; `None` if it has nothing."""
+        """Return the distribution in a histogram; `None` if it is empty."""
         figures = histogram.summary()
         return msgspec.convert(figures, cls) if figures else None
 
 
 class LatencyStatus(msgspec.Struct, frozen=True):
-    """How quick the session was since its start; `null` where nothing was measured.
+    """The latencies of the session since its start; `null` where nothing was measured.
 
     Attributes:
         frames: How many frames of the stream were received.
@@ -109,7 +109,7 @@ class LatencyStatus(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, latency: Latency) -> LatencyStatus:
-        """Return what was measured of a session."""
+        """Return what was measured in a session."""
         return cls(latency.frames, **{name: DurationSpread.of(each) for name, each in latency})
 
 
@@ -119,9 +119,9 @@ class PnlStatus(msgspec.Struct, frozen=True):
     Attributes:
         day: The day of `today_*`, in New York.
         today_fair: Today's P&L at fair; `null` while a position cannot be valued.
-        today_worst: Today's P&L, were the worst outcome of every event to come true.
-        week: The event that the next two are of: that of the running week or, while none is
-            listed, the latest; empty without any.
+        today_worst: Today's P&L, if the worst outcome of every event came true.
+        week: The event of the next two fields: the current week's or, while none is listed, the
+            latest; empty without any.
         week_fair: That event's P&L at fair.
         week_worst: That event's P&L at worst, with the positions held.
         total_fair: P&L of all these events at fair.
@@ -146,10 +146,10 @@ class StatusReport(msgspec.Struct, frozen=True, tag="status"):
             `paused`, positions, cash and what follows from them.
         at: When this was made.
         calendar: The calendar's time then, in New York; a simulated one may run fast.
-        zone: The name of the calendar's time zone, which an offset does not tell; days and weeks
-            are those of it.
+        zone: The name of the calendar's time zone, which an offset does not identify; days and
+            weeks are in it.
         mode: paper, demo or live.
-        session: The id of the session; every client order id of it contains this.
+        session: The id of the session, contained in all its client order ids.
         since: When the session began.
         process: The daemon's process id.
         exchange: The exchange's address.
@@ -157,11 +157,11 @@ class StatusReport(msgspec.Struct, frozen=True, tag="status"):
         series: The series that is traded.
         streaming: Whether everything on the stream is subscribed.
         reconciled: Whether the account has been read since the stream came up.
-        ages: How old what is known is.
-        latency: How quick it is; `null` without a daemon.
+        ages: The ages of the latest data.
+        latency: Its latencies; `null` without a daemon.
         quoting: Whether at least one quote stands, or is being placed, that is to stay.
-        gate: What keeps everything off. While nothing of the service is shut and yet no market is
-            quoted: the gate that most markets have. `null` while it is quoting.
+        gate: The gate that stops all quoting or, if there is none and yet no market is quoted, the
+            gate of most markets. `null` while it is quoting.
         gates: How many of the markets each gate shuts.
         halt: The halt in force.
         paused: The markets that the operator has paused, open or not.
@@ -171,12 +171,12 @@ class StatusReport(msgspec.Struct, frozen=True, tag="status"):
         cash: The account's cash as if no open event had been traded; `null` until it was read.
         balances: Each shard's balance, fills since its reading included.
         pnl: P&L over all events.
-        limits: What the limits have left.
+        limits: How much is left of each limit.
         events: The events that are open, and those closed in the last two weeks, the earliest
-            first; without a daemon those not settled for good.
-        unreadable: What of the listing cannot be read, by event or market.
+            first; without a daemon those not finally settled.
+        unreadable: What cannot be read in the listing, by event or market.
         unknown_words: How often the exchange used each word that mmbot does not know.
-        log_dropped: Lines of the log that nobody read in time.
+        log_dropped: The number of log lines dropped because nobody read them in time.
     """
 
     running: bool
@@ -227,7 +227,7 @@ def finished(steps: StatusSteps) -> StatusReport:
 
 
 class Surroundings(msgspec.Struct, frozen=True):
-    """What a status shows that the trading state does not have.
+    """What a status shows beyond the trading state.
 
     Attributes:
         session: The id of the session.

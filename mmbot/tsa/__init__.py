@@ -1,1 +1,1 @@
-"""TSA's daily checkpoint counts: their releases, their pages, and how they are made up."""
+"""TSA's daily checkpoint counts: their releases, their pages, and synthetic ones."""

@@ -2,11 +2,11 @@
 
 The current year's page lists the newest day first, an archived year's the oldest. Earlier layouts
 had one column for each year, with the older years aligned by weekday: only the first column of
-counts belongs to the dates beside it, and only that one is read. Where there are several such, or
-where it is headed with a year, that has to be the year of the dates.
+counts belongs to the dates beside it, and only that one is read. If there are several columns, or
+the heading has a year, that must be the year of the dates.
 
-A row that cannot be read costs only itself. Two rows of one day that differ are a doubt about that
-day, which then has no count.
+A row that cannot be read does not affect the others. Two rows of one day that differ are a doubt
+about that day, which then has no count.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mmbot.underlying.pages import MOST_BYTES, CountsPage, page_of
 # The lowest day on record, in April 2020, had 87,534 passengers, and no day has had four million.
 LEAST, MOST = 10_000, 9_999_999
 
-# The site refuses the default names of client libraries; a browser's goes through.
+# The site blocks the default user agents of client libraries, but not a browser's.
 USER_AGENT = (
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 "
     "Safari/537.36"
@@ -38,7 +38,7 @@ USER_AGENT = (
 MOST_TAGS = 20_000
 MOST_TABLES = 20
 
-# Marks of footnotes. One in raised type is put into brackets before its cell is read.
+# Footnote marks. A superscript is put into brackets before its cell is read.
 _MARKS = r"(?:\s?(?:[*†‡§¶¹²³⁰⁴-⁹]|\[\w{1,3}\]|\(\w{1,2}\)))*"
 _DATE = re.compile(rf"(\d{{1,2}})/(\d{{1,2}})/(20\d{{2}}){_MARKS}\Z", re.ASCII)
 _COUNT = re.compile(rf"(\d{{1,3}}(?:,\d{{3}}){{1,2}}|\d{{5,7}}){_MARKS}\Z", re.ASCII)
@@ -61,10 +61,10 @@ def day_of_another_page(
     *,
     restarted: bool,
 ) -> str:
-    """Return why a page cannot show a day, if it cannot; its count is then not used.
+    """Return why a page's count of a day cannot be right, or "" if it can.
 
-    A day of another year is on the current page until that has restarted, and until its week is
-    settled the count may still change.
+    Days of the previous year stay on the current page until it restarts, and their counts may
+    change until their week is settled.
 
     Args:
         counts: What was seen before.
@@ -116,7 +116,7 @@ def _decoded(html: bytes) -> str:
     try:
         return html.decode()
     except UnicodeDecodeError:
-        # A page of another charset: whatever it is, digits and tags are as in ASCII.
+        # In any other charset the digits and tags are still ASCII.
         return html.decode("cp1252", errors="replace")
 
 
@@ -126,7 +126,7 @@ def _is_cut_off(text: str) -> bool:
 
 
 def _body_rows(page: LexborHTMLParser) -> Iterator[tuple[list[str], list[str]]]:
-    """Yield the header, and the cells, of each row under the first and under repetitions of it."""
+    """Yield header and cells of each row in the first table of counts, and in any headed alike."""
     tables = page.css("table")
     if len(tables) > MOST_TABLES:
         raise BadInput(f"a TSA page with {len(tables):,} tables is not one of theirs")
@@ -136,7 +136,7 @@ def _body_rows(page: LexborHTMLParser) -> Iterator[tuple[list[str], list[str]]]:
         mark.insert_before("[")
         mark.insert_after("]")
     header: list[str] = []
-    # Tables within one that was read: their rows are among its rows.
+    # Nested tables: the rows of the outer table include theirs.
     inner: set[int] = set()
     for table in tables:
         if table.mem_id in inner:
@@ -158,7 +158,7 @@ def _cells(row: LexborNode) -> list[str]:
 
 
 def _require_year(header: list[str], cells: list[str], day: dt.date) -> None:
-    """Refuse a count that its column's heading does not say to be one of the day's year."""
+    """Refuse a count whose column may be of another year than the day."""
     heading = header[1] if len(header) > 1 else ""
     years = _YEAR.findall(heading)
     others = any(_COUNT.match(cell) for cell in cells[2:])

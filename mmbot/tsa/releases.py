@@ -1,4 +1,4 @@
-"""When TSA publishes: on the next weekday, and on some holiday weekends sooner."""
+"""When TSA publishes: on the next weekday, on some holiday weekends earlier."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def early_days(week: Week) -> tuple[tuple[dt.date, dt.date], ...]:
 def assumed_release(day: dt.date) -> dt.datetime:
     """Return the assumed release of `day`, where no time was recorded: 09:00 in New York.
 
-    In 2022 every day was published on the next; since then weekends are published on Monday.
+    In 2022 every count was published on the next day; since then weekends are published on Monday.
     """
     date = day + dt.timedelta(days=1) if day.year == 2022 else release_date(day)
     return dt.datetime.combine(date, _NINE, EASTERN)

@@ -1,4 +1,4 @@
-"""TSA's statistic as the simulated exchange has it; everything is labelled simulated."""
+"""TSA's statistic on the simulated exchange; everything is labelled simulated."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def usual_time(rng: random.Random) -> dt.timedelta:
 def varied_time(rng: random.Random) -> dt.timedelta:
     """Draw a release's time of day, early and late ones included.
 
-    Counts have been seen from 07:00 to 10:15, mostly about 08:20 to 08:40. One in fifty is
-    earlier than any that was seen.
+    Real counts came between 07:00 and 10:15, mostly from 08:20 to 08:40. One draw in fifty is
+    earlier than any of them.
     """
     (span,) = rng.choices(_SPANS, _SHARES)
     start, end = (_from_midnight(at) for at in span)
@@ -51,7 +51,7 @@ def _from_midnight(at: dt.time) -> dt.timedelta:
 
 
 def rendered(year: int | None, shown: Sequence[tuple[dt.date, int]], label: str) -> bytes:
-    """Return a page as the site has it: the current one newest first, an archived one oldest."""
+    """Return a page in the site's order: the current one newest first, an archived one oldest."""
     archived = year is not None
     ordered = shown if archived else reversed(shown)
     rows = "".join(

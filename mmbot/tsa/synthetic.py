@@ -1,7 +1,7 @@
 """A synthetic history of daily counts, for use without the real one.
 
 Generated from published aggregates: the level of each year, the weekly and yearly seasonality,
-holidays, and autocorrelated noise of about 3 %. It resembles the real series and is not it.
+holidays, and autocorrelated noise of about 3 %. It only resembles the real series.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def daily_counts(
 ) -> dict[dt.date, int]:
     """Return a count for every day from `FIRST_DAY` to `last`, the same for the same seed.
 
-    Days after `known_until` have their expected count as of that day: its noise decays, and none
-    is added.
+    Days after `known_until` have their expected count as of that day: the noise decays, and no new
+    noise is added.
     """
     rng = random.Random(seed)
     holidays = _holidays(range(FIRST_DAY.year, last.year + 2))

@@ -1,1 +1,1 @@
-"""What is predicted: daily counts, their weeks and vintages, and what tells one statistic apart."""
+"""What is predicted: daily counts, their weeks and vintages, and how the statistics differ."""

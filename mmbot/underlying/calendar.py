@@ -23,7 +23,7 @@ _SETTLEMENT = dt.time(10, 0)
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MILLISECOND = dt.timedelta(milliseconds=1)
-# The second day of the calendar and its last: any zone has all between, in milliseconds.
+# The second and the last day of `datetime`, in milliseconds: valid in every time zone.
 _EARLIEST, _LATEST = -62_135_510_400_000, 253_402_214_400_000
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -101,7 +101,7 @@ class Week(msgspec.Struct, frozen=True, order=True):
 
 
 class EarlyRelease(msgspec.Struct, frozen=True):
-    """The count of `day` may come from `opens` on and before `closes_at`."""
+    """The window in which the count of `day` may come early: from `opens` until `closes_at`."""
 
     day: dt.date
     opens: dt.datetime
@@ -114,7 +114,7 @@ class CalendarClock(msgspec.Struct, frozen=True):
     Attributes:
         wall: The origin in wall time.
         calendar: The calendar's time at that origin.
-        speed: Calendar seconds a wall second.
+        speed: Calendar seconds per wall second.
     """
 
     wall: Milliseconds = 0
@@ -144,9 +144,9 @@ def to_milliseconds(at: dt.datetime) -> Milliseconds:
 
 
 def from_milliseconds(milliseconds: Milliseconds) -> dt.datetime:
-    """Return an instant as New York time; one that no calendar has as the nearest that it has.
+    """Return an instant as New York time, clamped to the range of `datetime`.
 
-    Whatever is heard as an instant can so be written down.
+    So every instant that comes from outside can be represented.
     """
     known = min(max(milliseconds, _EARLIEST), _LATEST)
     return (_EPOCH + known * _MILLISECOND).astimezone(EASTERN)

@@ -20,7 +20,7 @@ import msgspec
 from mmbot.errors import BadInput
 from mmbot.underlying.calendar import EASTERN, Week, to_milliseconds
 
-# No statistic counts more in a day; the bounds of each are its own.
+# No statistic counts more in a day; each has its own, narrower bounds.
 _MOST = 10**12
 
 
@@ -52,7 +52,7 @@ class Counts(msgspec.Struct, frozen=True, dict=True):
     vintages: Mapping[dt.date, tuple[Vintage, ...]] = MappingProxyType({})
 
     def __reduce__(self) -> tuple[Callable[..., Counts], tuple[object, ...]]:
-        # A read-only mapping cannot be sent to another process as it is.
+        # A mapping proxy cannot be pickled for another process.
         return _of_dict, (dict(self.vintages),)
 
     def __contains__(self, day: object) -> bool:
@@ -74,7 +74,7 @@ class Counts(msgspec.Struct, frozen=True, dict=True):
 
         Args:
             day: The day.
-            due: When its week is settled; on the Monday after it unless given.
+            due: When its week settles; the Monday after it by default.
         """
         held = self.vintages[day]
         published = [v for v in held if not v.archived]
@@ -107,7 +107,7 @@ class Counts(msgspec.Struct, frozen=True, dict=True):
 
     def as_of(self, at: dt.datetime) -> Counts:
         """Return the counts that had been seen by the instant `at`."""
-        # Between two datetimes of one zone object Python would compare wall clocks, not instants.
+        # Python compares wall clocks, not instants, if both datetimes have the same zone object.
         at = at.astimezone(dt.UTC)
         kept = (
             (day, tuple(v for v in held if v.seen <= at)) for day, held in self.vintages.items()
@@ -132,14 +132,14 @@ class Counts(msgspec.Struct, frozen=True, dict=True):
         if seen.astimezone(EASTERN).date() <= day:
             raise BadInput(f"a count of {day} cannot be out at {seen:%Y-%m-%d %H:%M %Z}")
         held = self.vintages.get(day, ())
-        # A day may be given out of order, as by a file whose times are assumed.
+        # Observations of a day may come out of order, as from a file with assumed times.
         at = to_milliseconds(seen)
         before = [v for v in held if to_milliseconds(v.seen) <= at] or held[:1]
         if before and before[-1].count == count:
             return self, CountChange.NOTHING
         grown = (*held, Vintage(count, seen, archived))
         ordered = tuple(sorted(grown, key=lambda v: to_milliseconds(v.seen)))
-        # A view's own union copies what it shows at once, and not day by day.
+        # The proxy's own union copies the dict at once, not day by day.
         changed = MappingProxyType(self.vintages) | {day: ordered}
         return _of_dict(changed), CountChange.REVISION if held else CountChange.NEW_DAY
 

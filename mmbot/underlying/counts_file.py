@@ -13,7 +13,7 @@ from mmbot.underlying.counts import Counts, Vintage
 from mmbot.underlying.underlying import Underlying
 
 _DAY, _PUBLISHED, _ARCHIVED = "date", "as_published", "archived"
-# Those of the largest count that any statistic may have.
+# Enough for the largest count that any statistic may have.
 _MOST_DIGITS = 12
 
 
@@ -35,9 +35,9 @@ def load_counts(path: Path, underlying: Underlying) -> Counts:
 def read_counts_csv(lines: Iterable[str], source: str, underlying: Underlying) -> Counts:
     """Read lines with the columns `date` and `as_published`, `archived`, or both; one day a line.
 
-    The first line names the columns, in any order and beside any others. Either count may be blank.
-    A published count, or an archived one that is alone, is taken as seen at its assumed release; an
-    archived one beside it at the assumed release of the last day of its year.
+    The first line names the columns, in any order; others are ignored. Either count may be blank.
+    A published count, or an archived one alone, is taken as seen at its assumed release; an
+    archived one beside a published one at the assumed release of the last day of its year.
 
     Raises:
         BadInput: There are no counts or a line is wrong; `source` and its number say where.
@@ -56,7 +56,7 @@ def read_counts_csv(lines: Iterable[str], source: str, underlying: Underlying) -
 
 
 def _rows(lines: Iterable[str], source: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield each line's number, and its cells by the names of their columns."""
+    """Yield each line's number, and its cells by column name."""
     reader = csv.reader(lines, strict=True)
     try:
         header = [name.strip().lower() for name in next(reader, [])]
@@ -72,7 +72,7 @@ def _rows(lines: Iterable[str], source: str) -> Iterator[tuple[int, dict[str, st
 
 
 def _check_header(header: list[str], source: str) -> None:
-    """Refuse a first line that does not name the columns that are read, each once."""
+    """Refuse a header without the columns that are read, or with one of them twice."""
     read = [name for name in header if name in {_DAY, _PUBLISHED, _ARCHIVED}]
     if _DAY in read and len(read) > 1 and len(set(read)) == len(read):
         return

@@ -1,4 +1,4 @@
-"""Dates of the holidays that move travel, by rule, and holiday weekends.
+"""Dates of the holidays that affect travel, by rule, and holiday weekends.
 
 These are the federal holidays, Easter, Halloween and the Super Bowl.
 """
@@ -85,7 +85,7 @@ FEDERAL = (
     "Thanksgiving",
     "Christmas",
 )
-# Days whose holiday makes a long weekend with at most one day off between.
+# The days on which a holiday makes a long weekend, with at most one day in between.
 _THURSDAY_BEFORE, _TUESDAY_AFTER = dt.timedelta(days=-2), dt.timedelta(days=3)
 
 

@@ -1,4 +1,4 @@
-"""The pages on which a statistic is published: where they are, and what was read of one."""
+"""The pages on which a statistic is published: where they are, and what was read from one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mmbot.underlying.counts import Counts
 
 # No page is read further than this.
 MOST_BYTES = 2_000_000
-# How many doubts about a page are told apart.
+# How many doubts about a page are listed.
 _MOST_DOUBTS = 20
 
 
@@ -35,10 +35,10 @@ class CountsPage(msgspec.Struct, frozen=True):
 
 
 def page_of(rows: Iterable[tuple[dt.date, int]], doubts: Iterable[str]) -> CountsPage:
-    """Return the page with what was read of it.
+    """Return the page with what was read from it.
 
     Two rows of one day that differ are a doubt about that day, which then has no count. Each doubt
-    is told once, and of many the first.
+    is listed once, and of many only the first.
     """
     shown: dict[dt.date, set[int]] = {}
     for day, count in rows:
@@ -56,7 +56,7 @@ def page_of(rows: Iterable[tuple[dt.date, int]], doubts: Iterable[str]) -> Count
 
 
 class Doubt(Protocol):
-    """Tells what a page cannot show."""
+    """Rejects counts that a page cannot rightly show."""
 
     def __call__(
         self,
@@ -69,7 +69,7 @@ class Doubt(Protocol):
         *,
         restarted: bool,
     ) -> str:
-        """Return why a page cannot show a day, if it cannot; its count is then not used.
+        """Return why a page's count of a day cannot be right, or "" if it can.
 
         Args:
             counts: What was seen before.
@@ -86,11 +86,11 @@ class Pages(msgspec.Struct, frozen=True):
 
     Attributes:
         path: The path of the current page (`None`), or of the archived page of a year.
-        parse: Reads a page; raises `BadInput` if it is none of theirs.
-        doubt: Tells which of a page's days it cannot show.
-        user_agent: The name under which they are asked for.
-        by_year: Whether the current page begins anew each January, and past years have pages of
-            their own; if not, the current page is the only one.
+        parse: Reads a page; raises `BadInput` if it is not such a page.
+        doubt: Rejects counts that a page cannot rightly show.
+        user_agent: The user agent of the requests.
+        by_year: Whether the current page restarts each January and past years have their own pages;
+            if not, the current page is the only one.
     """
 
     path: Callable[[int | None], str]

@@ -1,4 +1,4 @@
-"""What the simulated exchange makes up of a statistic: counts, pages and markets about it."""
+"""What the simulated exchange makes up for a statistic: counts, pages and markets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-# What made-up counts are called wherever they are shown.
+# The label of made-up counts, wherever they are shown.
 LABEL: Final = "synthetic counts"
 
 
@@ -26,27 +26,27 @@ class MadeUpCounts(Protocol):
 
 
 class Simulated(msgspec.Struct, frozen=True):
-    """A statistic as the simulated exchange has it.
+    """A statistic on the simulated exchange.
 
     Attributes:
-        counts: Makes them up.
-        release_time: Draws a release's usual time after midnight, in New York.
+        counts: Makes up the counts.
+        release_time: Draws a usual release time, as the time since midnight in New York.
         varied_release_time: The same, early and late ones included.
         page: Returns the page of an archived year, or the current one (`None`), with its counts,
-            oldest day first, under a label that says what they are.
-        content_type: That of the pages.
-        strikes: Those of an event, ascending.
-        strike_step: The distance of strikes that is usual.
-        strike_name: What the ticker of a strike's market ends in, such as `A2.45`.
+            oldest day first, under a label that says that they are made up.
+        content_type: The content type of the pages.
+        strikes: The strikes of an event, ascending.
+        strike_step: The usual distance between strikes.
+        strike_name: The end of the ticker of a strike's market, such as `A2.45`.
         strike_title: The title of the side above a strike.
         errors: The standard error of a good forecast of a week's value, with 0, 1, ... 7 days
             published.
-        title: That of the series.
-        event_title: That of an event, before its Sunday.
+        title: The title of the series.
+        event_title: The title of an event, up to its Sunday.
         category: Kalshi's category.
         tag: Kalshi's tag, and the name of the source.
         source: The address of the source.
-        value: What an event is about, as a noun for its rule.
+        value: The value that an event is about, as a noun in its rule.
     """
 
     counts: MadeUpCounts

@@ -1,8 +1,8 @@
-"""An underlying: all that tells one weekly statistic from another, as one value.
+"""An underlying: everything in which one weekly statistic differs from another, as one value.
 
-What they have in common is not in it. Each counts something every day; an event of Kalshi's is
-about the seven counts of one week, Monday to Sunday, and is named by that Sunday; its markets ask
-whether the value that the week settles on is above their strikes.
+All have this in common: something is counted every day; a Kalshi event is about the seven counts of
+one week, Monday to Sunday, and is named by that Sunday; its markets ask whether the value that the
+week settles on is above their strikes.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ class Underlying(msgspec.Struct, frozen=True):
     """One weekly statistic.
 
     Attributes:
-        name: What the config calls it.
+        name: Its name in the config.
         series: Kalshi's series about it.
         unit: What is counted, in the plural.
-        value_unit: What a week's value is in.
-        least: No day has fewer.
-        most: No day has more.
+        value_unit: The unit of a week's value.
+        least: The smallest possible count of a day.
+        most: The largest possible count of a day.
         release_date: The date on which the count of a day is expected.
         early_days: The days of a week whose count may come before that, each with the date.
-        assumed_release: When the count of a day came, where no time was recorded.
+        assumed_release: When the count of a day is taken to have come if no time was recorded.
         settles: When a week is usually settled; a revision before that counts.
         outcome: The value that a week settles on, from its seven counts in order.
         pages: Where and how the counts are read.
-        simulated: What the simulated exchange makes up of it.
+        simulated: What the simulated exchange makes up for it.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Underlying(msgspec.Struct, frozen=True):
         return tuple(day for day in week.days if self.release(day, release) <= at)
 
     def can_settle_near(self, strike: int) -> bool:
-        """Return whether weeks of possible counts settle both below and above a strike."""
+        """Return whether possible counts can settle a week both below and above a strike."""
         return self.outcome([self.least] * _DAYS) <= strike <= self.outcome([self.most] * _DAYS)
 
     def early_releases(

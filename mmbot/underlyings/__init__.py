@@ -1,1 +1,1 @@
-"""The underlyings that can be traded: which are known, and those that are one module each."""
+"""The underlyings that can be traded: their registry, and those that are a single module."""

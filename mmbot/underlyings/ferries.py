@@ -1,8 +1,8 @@
-"""Vehicles on the ferries of a harbor that does not exist: how another statistic is added.
+"""Vehicles on the ferries of a made-up harbor: an example of how to add another statistic.
 
-It differs from daily travel in all that can differ. Each day's count is published in the afternoon
-of the next day, weekends included, on one page of JSON; a week settles on the total of its days, on
-Monday evening; and its forecaster expects of each weekday what was counted lately.
+It differs from daily travel wherever an underlying can. Each day's count is published in the
+afternoon of the next day, weekends included, on one page of JSON; a week settles on the total of
+its days, on Monday evening; and its forecaster expects recent counts of each weekday to recur.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class _Page(msgspec.Struct, frozen=True):
 
 
 def _parse(body: bytes) -> CountsPage:
-    """Return the counts on a page; a row that cannot be read costs only itself."""
+    """Return the counts on a page; a row that cannot be read does not affect the others."""
     try:
         days = msgspec.json.decode(body, type=_Page).days
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -70,7 +70,7 @@ def _doubt(
     _year: int | None,
     seen: dt.datetime,
     *,
-    restarted: bool,  # noqa: ARG001 (there is one page, which never begins anew)
+    restarted: bool,  # noqa: ARG001 (the only page never restarts)
 ) -> str:
     return f"{day} has {count:,} before it is over" if day >= seen.date() else ""
 
@@ -145,7 +145,7 @@ _METHOD: Final = "pool"
 
 
 class _Weekdays(msgspec.Struct, frozen=True):
-    """Expects of each weekday what was counted lately, and more of the rest if a week begins high.
+    """Expects each weekday's recent counts, and more for the rest of a week that begins high.
 
     The logarithm of each count is its weekday's, plus a deviation that the week's days share plus
     one of its own, both normal with the same standard deviation.
@@ -190,7 +190,7 @@ def _above(strike: int, mean: float, sd: float) -> float:
 
 
 def _whole_weeks(counts: Counts) -> list[Week]:
-    """Return those of the last weeks of which every day has a count."""
+    """Return those of the last weeks in which every day has a count."""
     last = counts.last_day
     if last is None:
         return []
@@ -200,7 +200,7 @@ def _whole_weeks(counts: Counts) -> list[Week]:
 
 
 class _Forecasters:
-    """Fits the one method that there is, to the last weeks; nothing of it takes long."""
+    """Fits the only method to the last weeks, which is quick."""
 
     methods = (_METHOD,)
 
@@ -225,7 +225,7 @@ class _Forecasters:
         return Fit(_Weekdays(expected, max(statistics.pstdev(errors), 0.005)), _METHOD)
 
     def recall(self, data: bytes) -> Memory:
-        """Refuse them: nothing is kept."""
+        """Refuse them: nothing is ever stored."""
         raise BadInput(f"the ferries' forecaster keeps nothing, and these are {len(data)} bytes")
 
 

@@ -1,6 +1,6 @@
 """The underlyings that can be traded, each with its forecasters; the config names one of them.
 
-A line of `_KNOWN` makes another one known. What it is made of is in a module or room of its own.
+A line in `_KNOWN` adds one; its parts are in a module or package of their own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mmbot.underlyings.ferries import FERRIES, WEEKDAYS
 
 
 class Known(msgspec.Struct, frozen=True):
-    """An underlying, and the forecasters that know it."""
+    """An underlying with its forecasters."""
 
     underlying: Underlying
     forecasters: Forecasters
@@ -30,16 +30,16 @@ _KNOWN: Final = (
     Known(TSA, POOLED),
     Known(FERRIES, WEEKDAYS),
 )
-# The one that the settings name unless the config does.
+# The default of the settings.
 DEFAULT: Final = Settings().underlying.name
 UNDERLYINGS: Final = MappingProxyType({each.underlying.name: each for each in _KNOWN})
 
 
 def refuse_others(settings: Settings) -> None:
-    """Refuse settings of an underlying other than the usual one, of which the history is kept.
+    """Refuse settings of any underlying but the default, the only one with a stored history.
 
     Raises:
-        BadInput: They are.
+        BadInput: They are of another one.
     """
     if settings.underlying.name != DEFAULT:
         raise BadInput(
@@ -49,11 +49,11 @@ def refuse_others(settings: Settings) -> None:
 
 
 def known(settings: Settings) -> Known:
-    """Return what the settings name.
+    """Return the underlying that the settings name.
 
     Raises:
-        BadInput: There is no such underlying, its forecasters do not know the method, or the series
-            is about another one.
+        BadInput: There is no such underlying, its forecasters lack the method, or the series is
+            about another one.
     """
     name, series = settings.underlying.name, settings.exchange.series
     chosen = UNDERLYINGS.get(name)
