@@ -123,19 +123,22 @@ def _widened(mixture: Mixture, share: float, factor: float) -> Mixture:
     )
 
 
-def reweighted(past: PastResiduals, present: PresentWeek) -> Conditioned:
+def reweighted(
+    past: PastResiduals, present: PresentWeek, *, holiday_margin_days: int = 0
+) -> Conditioned:
     """Apply past weeks' residuals to the forecast, adjusted by regression and reweighted.
 
     This is regression-adjusted approximate Bayesian computation (Beaumont, Zhang and Balding,
     "Approximate Bayesian Computation in Population Genetics", 2002). The daily residuals z of the
     published days are standardised and clipped. Each past remainder r_i is adjusted to
     r_i + (z - z_i)'b, with b from a ridge regression of r on z, and weighted by a normal kernel of
-    |z - z_i|, by the age of its week, and by season and class of week.
+    |z - z_i|, by the age of its week, and by season and class of week. A holiday counts for the
+    class of a week up to `holiday_margin_days` before or after it.
     """
     age = present.monday - past.mondays
     reasons = np.ones((3, len(age)))
     reasons[0] = 0.5 ** (age / _WEIGHT_HALF_LIFE_DAYS)
-    reasons[1] = _season(past, present)
+    reasons[1] = _season(past, present, holiday_margin_days)
     published = _published(past, present)
     residuals = past.remainder
     if published is not None:
@@ -210,7 +213,7 @@ def _winsorised(residuals: Floats, trust: Floats) -> Floats:
     return clipped
 
 
-def _season(past: PastResiduals, present: PresentWeek) -> Floats:
+def _season(past: PastResiduals, present: PresentWeek, margin_days: int) -> Floats:
     """Return the factor of season and class of each past week, shape (n,).
 
     A normal kernel of the distance in the calendar year plus a floor, times a factor that falls
@@ -218,8 +221,8 @@ def _season(past: PastResiduals, present: PresentWeek) -> Floats:
     """
     apart = np.abs(past.mondays - present.monday) % 365.2425
     apart = np.minimum(apart, 365.2425 - apart)
-    classes = np.array([week_class(int(monday)) for monday in past.mondays], dtype=int)
-    same = _CLASS_FACTORS[np.abs(classes - week_class(present.monday))]
+    classes = np.array([week_class(int(m), margin_days) for m in past.mondays], dtype=int)
+    same = _CLASS_FACTORS[np.abs(classes - week_class(present.monday, margin_days))]
     season: Floats = same * (_SEASON_FLOOR + np.exp(-((apart / _SEASON_DAYS) ** 2) / 2))
     return season
 

@@ -13,11 +13,18 @@ _MAJOR = ("New Year", "Memorial", "July 4", "Labor", "Thanksgiving", "Christmas"
 
 
 @lru_cache(maxsize=4096)
-def week_class(monday: int) -> int:
-    """Return 2 for a week that contains a major holiday, 1 for a minor one, otherwise 0."""
-    if any(0 <= nearest(name, monday + 3) - monday <= 6 for name in _MAJOR):
+def week_class(monday: int, margin_days: int = 0) -> int:
+    """Return 2 for a week with a major holiday, 1 for one with a minor one, otherwise 0.
+
+    A holiday up to `margin_days` before or after the week counts as well.
+    """
+    if any(_is_near(name, monday, margin_days) for name in _MAJOR):
         return 2
-    return int(any(0 <= nearest(name, monday + 3) - monday <= 6 for name in _MINOR))
+    return int(any(_is_near(name, monday, margin_days) for name in _MINOR))
+
+
+def _is_near(name: str, monday: int, margin_days: int) -> bool:
+    return -margin_days <= nearest(name, monday + 3) - monday <= 6 + margin_days
 
 
 @lru_cache(maxsize=4096)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import MappingProxyType
 
 import msgspec
@@ -46,7 +47,8 @@ SEED = Method("seed", Seasonal(), equally_weighted, 8, 0.1)
 # The prior weights are not fitted: about equal, less for a variant, least for the seed.
 POOL = (
     Method("combined", COMBINED, reweighted, ENOUGH_WEEKS, 0.25, corrected=True),
-    Method("adaptive", ADAPTIVE, reweighted, ENOUGH_WEEKS, 0.25),
+    # Travel for a holiday on a Monday begins in the week that ends on its eve.
+    Method("adaptive", ADAPTIVE, partial(reweighted, holiday_margin_days=1), ENOUGH_WEEKS, 0.25),
     Method("adaptive-normal", ADAPTIVE, normal, ENOUGH_WEEKS, 0.2),
     # In the pool a narrower distribution adds more than one that is calibrated on its own.
     Method("boosted", GradientBoosting(), reweighted, ENOUGH_WEEKS, 0.2, spread=0.7),

@@ -82,6 +82,15 @@ def test_recent_weeks_of_the_season_weigh_most() -> None:
     assert weights[-1] > weights[a_year_ago] > weights[half_a_year_ago]
 
 
+def test_within_the_margin_of_a_holiday_weeks_like_that_weigh_more() -> None:
+    weeks = past(156)
+    now, a_year_ago = dt.date(2026, 5, 18).toordinal(), dt.date(2025, 5, 19).toordinal()
+    week = PresentWeek(now, EXPECTED, EXPECTED + np.nan, np.full(7, np.nan))
+    index = weeks.mondays.tolist().index(a_year_ago)
+    shares = [reweighted(weeks, week, holiday_margin_days=days).weights[index] for days in (0, 1)]
+    assert shares[1] > shares[0]
+
+
 def test_weeks_with_similar_days_weigh_more() -> None:
     weeks = past(150)
     weeks.daily[:, 0] = np.where(np.arange(150) % 2, 0.05, -0.05)

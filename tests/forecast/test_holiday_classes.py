@@ -26,3 +26,15 @@ def test_the_nearest_christmas_of_a_january_day_is_of_the_year_before() -> None:
 )
 def test_a_week_has_the_class_of_its_greatest_holiday(monday: dt.date, expected: int) -> None:
     assert week_class(monday.toordinal()) == expected
+
+
+@pytest.mark.parametrize(
+    ("monday", "expected"),
+    [
+        (dt.date(2025, 5, 19), 2),  # Memorial Day is the Monday after
+        (dt.date(2025, 4, 21), 1),  # Easter is the Sunday before
+        (dt.date(2025, 6, 23), 0),  # Juneteenth is four days before
+    ],
+)
+def test_a_margin_counts_holidays_a_day_outside_the_week(monday: dt.date, expected: int) -> None:
+    assert week_class(monday.toordinal(), margin_days=1) == expected
