@@ -20,13 +20,14 @@ from typing import Self
 import structlog
 
 from mmbot.daemon.private_files import open_private
+from mmbot.daemon.record_buffer import RecordBuffer
 from mmbot.recording.batches import MARK, Packer
 
 SUFFIX = ".capture"
 FLUSH_SECONDS = 1.0
 
 _MEGABYTE = 1024 * 1024
-# A larger buffer is written before the second is over; beyond the second bound the capture ends.
+# A larger buffer is written before the second is over; where the second is full, the capture ends.
 _BATCH_BYTES = 256 * 1024
 _MOST_BUFFERED_BYTES = 24 * _MEGABYTE
 _CLOSE_SECONDS = 5.0
@@ -44,8 +45,9 @@ class Capture:
         self._file = _SessionFile(directory / f"{session}{SUFFIX}", megabytes * _MEGABYTE)
         self._is_on = megabytes > 0
         self._lock = threading.Lock()
-        self._buffer: list[bytes] = []
-        self._buffer_bytes = 0
+        # The loop fills one while the thread writes the other.
+        self._filling = RecordBuffer(_MOST_BUFFERED_BYTES)
+        self._writing = RecordBuffer(_MOST_BUFFERED_BYTES)
         self._packer = Packer()
         self._closing = False
         self._flush = threading.Event()
@@ -89,11 +91,11 @@ class Capture:
         if not self._is_on:
             return
         with self._lock:
-            self._buffer.append(record)
-            self._buffer_bytes += len(record)
-        if self._buffer_bytes > _MOST_BUFFERED_BYTES:
+            fits = self._filling.add(record)
+            size = self._filling.size
+        if not fits:
             self._stop("the disk is too slow")
-        elif self._buffer_bytes > _BATCH_BYTES:
+        elif size > _BATCH_BYTES:
             self._flush.set()
 
     def _run(self) -> None:
@@ -109,24 +111,22 @@ class Capture:
             if not is_last:
                 self._flush.wait(FLUSH_SECONDS)
                 self._flush.clear()
-            batch = self._empty_buffer()
-            if batch and not self._file.leaves_reserve:
+            with self._lock:
+                self._filling, self._writing = self._writing, self._filling
+            message = self._writing.message()
+            if message and not self._file.leaves_reserve:
                 self._stop(f"less than {RESERVE_BYTES // _MEGABYTE} megabytes are free on its disk")
-            elif batch and not self._file.append(self._packer.pack(batch)):
+            elif message and not self._file.append(self._packer.pack(message)):
                 self._stop("this session alone fills state.capture_megabytes")
+            self._writing.clear()
             if is_last:
                 return
-
-    def _empty_buffer(self) -> list[bytes]:
-        with self._lock:
-            batch, self._buffer, self._buffer_bytes = self._buffer, [], 0
-        return batch
 
     def _stop(self, reason: str) -> None:
         """End the capture with one warning."""
         with self._lock:
             was_on, self._is_on = self._is_on, False
-            self._buffer, self._buffer_bytes = [], 0
+            self._filling.clear()
         if was_on:
             self._log.warning("capture.stopped", path=str(self._file.path), reason=reason)
 

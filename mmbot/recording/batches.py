@@ -14,11 +14,10 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final, Protocol
 
 from mmbot.errors import BadInput
-from mmbot.recording.records import join
 
 MARK: Final = b"mmbot capture 2\n"
 # The largest batch, compressed or not, so that no foreign file can exhaust the memory.
@@ -43,9 +42,9 @@ class Packer:
     def __init__(self) -> None:
         self._stream = zlib.compressobj(_LEVEL)
 
-    def pack(self, records: Iterable[bytes]) -> bytes:
-        """Return the records as the file's next batch."""
-        body = self._stream.compress(join(records)) + self._stream.flush(zlib.Z_SYNC_FLUSH)
+    def pack(self, message: bytes | memoryview) -> bytes:
+        """Return a message of `records` as the file's next batch."""
+        body = self._stream.compress(message) + self._stream.flush(zlib.Z_SYNC_FLUSH)
         head = _HEAD.pack(len(body), zlib.crc32(body))
         return head + _CHECK.pack(zlib.crc32(head)) + body
 

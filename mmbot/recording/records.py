@@ -44,6 +44,9 @@ from mmbot.units import Milliseconds
 # The tables of the config that decisions depend on; others hold keys and local paths.
 _DECISIVE = ("mode", "exchange", "underlying", "counts", "forecast", "quoting", "limits", "orders")
 
+# How long the array's head is with which a message begins.
+HEAD_BYTES = 5
+
 # What bots did before there was a key in the table of quoting: a capture that lacks the key was
 # made by one of them, and would not be replayed by the default.
 _BEFORE_THE_KEY: dict[str, object] = {
@@ -215,7 +218,12 @@ def apart(outputs: bytes) -> list[msgspec.Raw]:
 def join(records: Iterable[bytes]) -> bytes:
     """Return several records as one message, which `split` takes apart."""
     parts = list(records)
-    return b"".join((b"\xdd", len(parts).to_bytes(4, "big"), *parts))
+    return b"".join((head(len(parts)), *parts))
+
+
+def head(count: int) -> bytes:
+    """Return the `HEAD_BYTES` with which a message of so many records begins."""
+    return b"\xdd" + count.to_bytes(4, "big")
 
 
 def split(message: bytes) -> list[Record]:

@@ -32,7 +32,7 @@ def same_versions(monkeypatch: pytest.MonkeyPatch) -> None:
 def write(path: Path, records: Iterable[bytes]) -> Path:
     """Write a capture whose batches have one record each."""
     packer = Packer()
-    path.write_bytes(MARK + b"".join(packer.pack((record,)) for record in records))
+    path.write_bytes(MARK + b"".join(packer.pack(join((record,))) for record in records))
     return path
 
 

@@ -19,7 +19,7 @@ from mmbot.daemon.ledger import Ledger
 from mmbot.daemon.ledger_reader import read_records
 from mmbot.errors import BadInput
 from mmbot.recording.batches import MARK, Packer, unpack
-from mmbot.recording.records import decisive, encode, encode_outputs, split
+from mmbot.recording.records import decisive, encode, encode_outputs, join, split
 from mmbot.recording.replay import utc
 from mmbot.research.recorded_requests import RecordedRequests
 from mmbot.trading.operator_events import SettingsChanged
@@ -154,7 +154,7 @@ def with_settings_changed(capture: Path, settings: Settings) -> bytes:
         [encode(r.what, r.now, bytes(r.outputs), r.forecasts) for r in batch] for batch in batches
     ]
     packer = Packer()
-    return MARK + b"".join(map(packer.pack, [kept[0], second, *kept[1:]]))
+    return MARK + b"".join(packer.pack(join(each)) for each in [kept[0], second, *kept[1:]])
 
 
 def test_a_bot_that_does_nothing_as_the_one_on_record_is_served_all_the_same(
@@ -194,7 +194,7 @@ def test_a_lone_capture_of_a_later_session_begins_with_what_was_held(
 
 
 def test_a_capture_without_the_market_is_refused_in_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "old.capture").write_bytes(MARK + Packer().pack(session()))
+    (tmp_path / "old.capture").write_bytes(MARK + Packer().pack(join(session())))
     result = again(tmp_path)
     assert isinstance(result.exception, BadInput)
     reason = "it was made before captures held the market itself"

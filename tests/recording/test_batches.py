@@ -20,7 +20,7 @@ several = st.lists(st.lists(st.binary(max_size=60), max_size=5), min_size=1, max
 
 def written(groups: Sequence[Sequence[bytes]]) -> bytes:
     packer = Packer()
-    return MARK + b"".join(packer.pack(group) for group in groups)
+    return MARK + b"".join(packer.pack(join(group)) for group in groups)
 
 
 def read(data: bytes) -> list[bytes]:
@@ -86,5 +86,5 @@ def test_a_batch_that_would_fill_the_memory_is_refused(monkeypatch: pytest.Monke
 def test_batches_that_repeat_themselves_cost_little() -> None:
     packer = Packer()
     record = bytes(range(256))
-    first, second = packer.pack([record]), packer.pack([record])
+    first, second = packer.pack(join([record])), packer.pack(join([record]))
     assert len(second) < len(first) / 5
