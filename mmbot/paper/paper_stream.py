@@ -94,6 +94,13 @@ class PaperStream:
         else:
             self._handle(frame, data, now)
 
+    def insert(self, data: bytes, now: Milliseconds) -> None:
+        """Take a frame that the exchange did not send; a snapshot gets the next sequence number."""
+        frame = wire.decode_frame(data)
+        if frame.type == "orderbook_snapshot":
+            data = with_fields(data, {"seq": self._numbering(frame.sid).added_one()})
+        self._handle(frame, data, now)
+
     def check_timeouts(self, now: Milliseconds) -> None:
         """Give up on subscriptions to trades that the exchange has not answered in time."""
         if self._awaited and min(self._awaited.values()) <= now:

@@ -134,6 +134,12 @@ class PaperTrading:
         self._publish(now)
         return self.take()
 
+    def insert(self, data: bytes, now: Milliseconds) -> list[FrameData]:
+        """Take a frame that the exchange did not send; return the frames for the bot."""
+        if self._stream is not None:
+            self._stream.insert(data, now)
+        return self.take()
+
     def reached_by(self, ticker: str, price: Price) -> bool:
         """Return whether a real trade at `price` might fill an order; others can be left out."""
         return self._exchange.reached_by(ticker, price)

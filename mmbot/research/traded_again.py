@@ -307,7 +307,7 @@ class TradedSession:
                 self._reconnect()
             elif self._commands:
                 for frame in self._stream.answers(self._commands.pop(0), self._known_books):
-                    for given in self._paper.incoming(frame, self._now):
+                    for given in self._paper.insert(frame, self._now):
                         self._handle(FrameReceived(given))
             elif (fetched := self._pages.take()) is not None:
                 self._handle(fetched)

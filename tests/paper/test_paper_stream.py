@@ -15,6 +15,7 @@ from tests.paper.bench import (
     TRADE_SID,
     Bench,
     of_type,
+    snapshot_frame,
     subscribed,
 )
 
@@ -119,6 +120,13 @@ def test_a_new_connection_starts_a_new_sequence(bench: Bench) -> None:
     (frame,) = bench.snapshot({"0.4200": "5.00"}, {"0.4600": "7.00"})
     assert frame["seq"] == 1
     assert frame["msg"]["yes_dollars_fp"] == [["0.4200", "5.00"], ["0.4300", "10.00"]]
+
+
+def test_an_inserted_snapshot_is_numbered_between_the_frames_of_the_exchange(bench: Bench) -> None:
+    snapshot = orjson.dumps(snapshot_frame({"0.4200": "5.00"}, {"0.4600": "7.00"}))
+    (inserted,) = (orjson.loads(data) for data in bench.venue.insert(snapshot, NOW))
+    (change,) = bench.delta("no", "0.4600", "-1.00")
+    assert (inserted["seq"], change["seq"]) == (2, 3)
 
 
 @pytest.mark.parametrize("data", [b"{", b'{"type":"orderbook_delta","sid":2,"seq":2,"msg":{}}'])
