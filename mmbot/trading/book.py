@@ -73,14 +73,12 @@ class Book:
         """
         if side == "bid":
             levels, best, self._bids_read = self._bids, self.best_bid, None
-            better = best is None or price > best
         else:
             levels, best, self._asks_read = self._asks, self.best_ask, None
-            better = best is None or price < best
         count = levels.get(price, 0) + delta
         if count > 0:
             levels[price] = count
-            if better:
+            if best is None or (price > best if side == "bid" else price < best):
                 self._set_best(side, price)
                 self._refuse_crossed()
         elif count == 0:
