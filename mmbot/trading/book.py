@@ -8,7 +8,6 @@ be read again until it is replaced.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 import msgspec
 
@@ -16,7 +15,7 @@ from mmbot.trading.values import Level, Side
 from mmbot.units import Count, Price
 
 
-class Top(NamedTuple):
+class Top(msgspec.Struct, frozen=True, gc=False):
     """The best bid and the best ask; `None` where there is none."""
 
     bid: Price | None
