@@ -89,7 +89,7 @@ class Feed:
         self._last_seq: dict[int, int] = {}
         # The number of a subscription's last frame, if that came late.
         self._late_seq: dict[int, int] = {}
-        # The number of the change that may be read quickly; `None` while no frame may be.
+        # The number of the change to be read quickly; `None` while frames are late or disordered.
         self._quick_seq: int | None = None
         # Types that nobody knows -> when their channel was last doubted.
         self._doubted: dict[tuple[str, str], Milliseconds] = {}
@@ -132,12 +132,13 @@ class Feed:
             or not _EARLIEST_MS <= now - sent <= _LAGGING_MS
             or ticker not in subscriptions.followed
             or change.client_order_id is not None
-            or not seq % EXAMINED_DELTA
         ):
             return None
         price, count = PRICES[change.price_dollars], COUNTS[change.delta_fp]
         if price is None or count is None:
             return None
+        if not seq % EXAMINED_DELTA:
+            self.unknown_words.examine_frame(BOOKS, data, seq)
         self._last_seq[sid] = seq
         self._quick_seq = seq + 1
         self._last_sent = sent
@@ -169,7 +170,6 @@ class Feed:
         # quoted before that is handled.
         if self._in_time_again is not None and not step.reconnect:
             step.events.append(self._in_time_again)
-        # Only while the stream is in time and in sequence are changes read quickly.
         last = self._last_seq.get(self._subscriptions.book_sid)
         self._quick_seq = None if last is None or self._lagging or self._late_seq else last + 1
         return step

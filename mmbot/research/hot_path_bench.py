@@ -174,7 +174,7 @@ def _to_top(snapshots: Sequence[bytes]) -> ToTop:
     def to_top(frame: bytes) -> object:
         change = feed.book_change(frame, NOW)
         if change is None:
-            # One in a hundred is examined for words that nobody knows.
+            # From its first change on, whatever comes next in sequence is a book's next change.
             (event,) = feed.received(frame, NOW).events
             change = event if isinstance(event, BookChanged) else None
         if change is None:
