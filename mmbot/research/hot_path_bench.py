@@ -174,7 +174,7 @@ def _to_top(snapshots: Sequence[bytes]) -> ToTop:
     def to_top(frame: bytes) -> object:
         change = feed.book_change(frame, NOW)
         if change is None:
-            # One in a hundred is examined for unknown words.
+            # The first change is read this way: only then is the next number known.
             (event,) = feed.received(frame, NOW).events
             change = event if isinstance(event, BookChanged) else None
         if change is None:

@@ -196,7 +196,7 @@ def _set_calm(
     A settled event, or one with a single market, marks its P&L at every change of a book. While a
     pricing is pending, the wake for it has been requested.
     """
-    market, (bid, ask) = reading.market, reading.deep
+    market, bid, ask = reading.market, reading.deep.bid, reading.deep.ask
     marked = market.settled is not None or len(event_state.markets) == 1
     if bid is None or ask is None or marked or state.service.stopping:
         market.calm = None
