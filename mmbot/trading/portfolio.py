@@ -40,6 +40,8 @@ class Portfolio:
         self._fills: dict[tuple[str, str], Fill] = {}
         self._filled: dict[str, Count] = {}
         self.cash = Money(0)
+        # How often a fill was booked, or taken out again.
+        self.changes = 0
 
     def book(self, fill: Fill) -> bool:
         """Book a fill; return whether it is new."""
@@ -50,6 +52,7 @@ class Portfolio:
         self._positions[fill.ticker] = Count(self._positions[fill.ticker] + fill.signed_count)
         self._cash[fill.ticker] = Money(self._cash[fill.ticker] + fill.cash)
         self.cash = Money(self.cash + fill.cash)
+        self.changes += 1
         return True
 
     def void(self, fill: Fill) -> None:
@@ -59,6 +62,7 @@ class Portfolio:
         self._positions[fill.ticker] = Count(self._positions[fill.ticker] - fill.signed_count)
         self._cash[fill.ticker] = Money(self._cash[fill.ticker] - fill.cash)
         self.cash = Money(self.cash - fill.cash)
+        self.changes += 1
 
     def __len__(self) -> int:
         """Return the number of fills."""
