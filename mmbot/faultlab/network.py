@@ -39,8 +39,8 @@ _CLOSE_MS: Final = 50
 # After this time a session knows how full its write bucket is.
 _SETTLED_MS: Final = 5_000
 
-# Many answers are given in the same second.
-_http_date = lru_cache(256)(partial(formatdate, usegmt=True))
+# Many answers are given in the same minute.
+_minute_date = lru_cache(16)(partial(formatdate, usegmt=True))
 
 _FILLS_PATH: Final = "/trade-api/v2/portfolio/fills"
 # The account's lists of fills and positions without any row.
@@ -329,7 +329,8 @@ class Network:
 
     def _dated(self, answer: HttpAnswer) -> HttpAnswer:
         """Return an answer with the date of now, as a web server gives it: in whole seconds."""
-        date = _http_date(self._scheduler.now // 1000)
+        minute, second = divmod(self._scheduler.now // 1000, 60)
+        date = _minute_date(60 * minute).replace(":00 GMT", f":{second:02d} GMT")
         return msgspec.structs.replace(answer, headers=(("date", date),))
 
     def _listed(self, request: HttpRequest, answer: HttpAnswer, now: Milliseconds) -> HttpAnswer:

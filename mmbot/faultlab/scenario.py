@@ -127,6 +127,8 @@ class WindowedCrowd:
         if at is None:
             return None
         windows, current = self._windows, self._current
+        if windows[current].start <= at <= windows[current].end:
+            return at
         while at > windows[current].end:
             current += 1
             if current == len(windows):
