@@ -12,7 +12,7 @@ import msgspec
 
 from mmbot.exchange.order_types import ExchangeOrder
 from mmbot.exchange.stream_session import StreamSession
-from mmbot.faultlab.faults import CallDelivery, Faults
+from mmbot.faultlab.faults import CallDelivery, Faults, FrameDelivery
 from mmbot.faultlab.invariants import Auditor
 from mmbot.faultlab.manual_trades import trade_against
 from mmbot.faultlab.scenario import Scenario
@@ -184,6 +184,9 @@ class Network:
     def _send_down(self, connection: SimulatedStream, frame: bytes) -> None:
         if connection.dead:
             return
+        if self._faults.quiet and not connection.silent:
+            self._deliver(connection, frame, FrameDelivery(self._faults.latency()))
+            return
         if self._faults.occurs("disconnect_in_burst"):
             self.cut()
             return
@@ -210,11 +213,14 @@ class Network:
                 self._auditor.ended_falsely(client_id, now)
                 frame = with_status(frame, "canceled")
         for delivery in self._faults.frame(kind, now):
-            at = now + delivery.delay
-            if delivery.in_order:
-                at = connection.last_arrival = max(at, connection.last_arrival)
-            self._frames_in_flight += 1
-            self._scheduler.at(at, partial(self._arrive_at_process, connection, frame))
+            self._deliver(connection, frame, delivery)
+
+    def _deliver(self, connection: SimulatedStream, frame: bytes, delivery: FrameDelivery) -> None:
+        at = self._scheduler.now + delivery.delay
+        if delivery.in_order:
+            at = connection.last_arrival = max(at, connection.last_arrival)
+        self._frames_in_flight += 1
+        self._scheduler.at(at, partial(self._arrive_at_process, connection, frame))
 
     def _arrive_at_process(self, connection: SimulatedStream, frame: bytes) -> None:
         self._frames_in_flight -= 1

@@ -48,8 +48,7 @@ class Scheduler:
 
     def advance_to(self, now: Milliseconds) -> None:
         """Advance the time; it never goes back."""
-        if now > self.now:
-            self.now = now
+        self.now = max(self.now, now)
 
     def trace(self, *what: object) -> None:
         """Add something to the digest, with the time."""

@@ -77,9 +77,7 @@ def _mark_overdue_unknown(order: Order, now: Milliseconds) -> Milliseconds | Non
     """Mark an order unknown that should have expired by now; else return when it should have."""
     if order.state not in _EXPIRING or not order.expires:
         return None
-    overdue, queried = order.expires + _EXPIRY_GRACE_MS, order.queried_at + _LONGEST_WAIT_MS
-    if queried > overdue:
-        overdue = queried
+    overdue = max(order.expires + _EXPIRY_GRACE_MS, order.queried_at + _LONGEST_WAIT_MS)
     if now < overdue:
         return overdue
     order.mark_unknown()
