@@ -148,6 +148,13 @@ class CallDelivery(msgspec.Struct):
     # Whether the order statuses in the answer are unknown words.
     odd_status: bool = False
 
+    def is_answered_within(self, wait: Milliseconds) -> bool:
+        """Return whether it is certain that an answer comes within `wait`."""
+        before = self.request_delay if self.front_answer is None else 0
+        if before is None or self.answer_delay is None:
+            return False
+        return before + self.answer_delay < wait
+
 
 class FrameDelivery(msgspec.Struct):
     """How long a frame takes; `in_order` frames never overtake each other."""
@@ -209,6 +216,11 @@ class Faults:
             return False
         self.count(name)
         return True
+
+    @property
+    def quiet(self) -> bool:
+        """Whether no message is faulty now."""
+        return self.calm or not self._rngs
 
     @property
     def bunches_requests(self) -> bool:
@@ -282,7 +294,7 @@ class Faults:
     def frame(self, kind: str, now: Milliseconds) -> list[FrameDelivery]:
         """Draw the deliveries of a frame that is sent at the true time `now`: none, one or two."""
         deliveries = [FrameDelivery(self.latency())]
-        if self.calm or not self._rngs:
+        if self.quiet:
             return deliveries
         if kind == "orderbook_snapshot" and now < self.no_snapshot_until:
             self.count("snapshot_missing")

@@ -28,7 +28,7 @@ from mmbot.trading.gate_checks import (
     shard_gate,
 )
 from mmbot.trading.gates import NOT_LEARNT_YET, Gate, ShutGate
-from mmbot.trading.headroom import Headroom, MarketHeadroom
+from mmbot.trading.headroom import Headroom, MarketHeadroom, headroom_basis
 from mmbot.trading.market_state import MarketState
 from mmbot.trading.order import Order, OrderState
 from mmbot.trading.order_action import OrderAction, order_action, renewal_due
@@ -74,12 +74,16 @@ class Requoting:
         self._state = state
         self._buffer = buffer
         self._writer = OrderWriter(state, buffer, new_client_id)
+        # The headroom as the last pass left it that asked for any.
+        self._last_headroom: Headroom | None = None
         self._begin(0, check_limit=False)
 
     def _begin(self, now: Milliseconds, *, check_limit: bool) -> None:
         self._now = now
         self._check_limit = check_limit
         self._headroom: Headroom | None = None
+        # Whether an order was found that has to go, whose room others have then been given.
+        self._excess_found = False
         # The events of the markets reviewed so far; the last of them is under review.
         self._events: list[str] = []
         self._writes = Writes()
@@ -103,6 +107,8 @@ class Requoting:
         if self._changed_gates:
             self._log_gates()
         self._writer.send(self._writes, self._events, now, self._headroom_in)
+        if self._excess_found or self._writes.places:
+            self._last_headroom = None
 
     def _common_gate(self, event_state: EventState) -> Gate | None:
         """Return why no market of an event may be quoted."""
@@ -115,9 +121,11 @@ class Requoting:
         )
 
     def _headroom_in(self, ticker: str) -> MarketHeadroom:
-        """Return the headroom in a market: few passes ask for any."""
+        """Return the headroom in a market, as an earlier pass found it if nothing has changed."""
         if self._headroom is None:
-            self._headroom = Headroom(self._state)
+            basis, last = headroom_basis(self._state), self._last_headroom
+            known = last if last is not None and last.basis == basis else None
+            self._headroom = self._last_headroom = known or Headroom(self._state, basis)
         return self._headroom.at(ticker)
 
     # What should change
@@ -244,7 +252,7 @@ class Requoting:
         reason = "reprice" if market.shut_gate is None else market.reason or "reprice"
         excess = self._headroom_in(order.ticker).excess(order) if self._check_limit else None
         if excess:
-            wanted, reason = None, excess
+            wanted, reason, self._excess_found = None, excess, True
         elif now < order.spared_until and self._cannot_judge_yet(market):
             self._buffer.wake_by(order.spared_until, self._events[-1])
             return
