@@ -88,11 +88,13 @@ class StreamConnection(ClientConnection):
         if self._parts:
             data = b"".join((*self._parts, data))
             self._parts.clear()
+            self._missing = 0
         at, size = 0, len(data)
         messages: list[bytes] = []
-        while True:
+        while at < size:
             start, end = _bounds(data, at, size)
             if end > size or start == _MASKED:
+                self._keep(data[at:], start, end - size)
                 break
             if data[at] == _WHOLE_TEXT and not self._fragmented:
                 messages.append(data[start:end])
@@ -104,10 +106,8 @@ class StreamConnection(ClientConnection):
                 if self.protocol.state is not State.OPEN:
                     # What comes after a close is no message, nor the beginning of one.
                     self._leave_to_library(data[end:])
-                    at = start = end = size
                     break
             at = end
-        self._keep(data[at:], start, end - size)
         if messages:
             receive(messages)
 
@@ -118,8 +118,7 @@ class StreamConnection(ClientConnection):
             self._leave_to_library(rest)
             return
         self._missing = missing
-        if rest:
-            self._parts.append(rest)
+        self._parts.append(rest)
 
     def _leave_to_library(self, data: bytes) -> None:
         self._only_shaken_hands = data.endswith(_HEAD_ENDS)
