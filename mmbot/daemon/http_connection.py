@@ -8,9 +8,10 @@ closed and not used again.
 from __future__ import annotations
 
 import asyncio
-import re
 import socket
 import ssl
+import string
+from functools import lru_cache
 from typing import Final, Self, cast
 from urllib.parse import quote
 
@@ -26,11 +27,11 @@ _MOST_HEADER_BYTES: Final = 64 * 1024
 # The only headers that are read: clocks are compared by the first two.
 _READ: Final = frozenset({b"date", b"age", b"retry-after"})
 _LENGTHS: Final = frozenset({b"content-length", b"transfer-encoding"})
-# What may stand in a path beside letters and digits.
+# What may stand in a path beside letters and digits, and all that stands in it as it is.
 _IN_PATH: Final = "/-._~!$&'()*+,;=:@"
-# What stands in a query, and in a path, as it is.
-_PLAIN: Final = re.compile(r"[A-Za-z0-9._~-]*").fullmatch
-_PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9._~/-]*").fullmatch
+_PLAIN: Final = (string.ascii_letters + string.digits + _IN_PATH).encode()
+# The names and values in queries are few.
+_TEXTS_KEPT: Final = 1_024
 # Where a host has several addresses, the next is tried as well after so long.
 _NEXT_ADDRESS_SECONDS: Final = 0.25
 
@@ -199,7 +200,9 @@ def render(request: HttpRequest, host: str) -> bytes:
     Raises:
         ValueError: A header contains a line break.
     """
-    target = request.path if _PLAIN_PATH(request.path) else quote(request.path, safe=_IN_PATH)
+    target = request.path
+    if target.encode().translate(None, _PLAIN):
+        target = quote(target, safe=_IN_PATH)
     if request.query:
         pairs = [f"{_quoted(name)}={_quoted(value)}" for name, value in request.query]
         target = f"{target}?{'&'.join(pairs)}"
@@ -211,6 +214,7 @@ def render(request: HttpRequest, host: str) -> bytes:
     return f"{request.method} {target}{host}{lines}\r\n".encode() + request.body
 
 
+@lru_cache(_TEXTS_KEPT)
 def _quoted(text: str) -> str:
-    """Return a text as it stands in a query; nearly all are plain, and to quote takes long."""
-    return text if _PLAIN(text) else quote(text, safe="")
+    """Return a text as it stands in a query."""
+    return quote(text, safe="")

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from websockets.asyncio.client import ClientConnection
 from websockets.client import ClientProtocol
-from websockets.protocol import State
+from websockets.protocol import OPEN
 
 # The frames that arrived together.
 Receive: TypeAlias = Callable[[list[bytes]], None]
@@ -68,7 +68,7 @@ class StreamConnection(ClientConnection):
             # Whoever else wants to do something may do it first.
             self.transport.pause_reading()
             self.loop.call_soon(self._read_on)
-        if self._receive is None or self.protocol.state is not State.OPEN:
+        if self._receive is None or self.protocol.state is not OPEN:
             self._leave_to_library(data)
         else:
             self._split(data, self._receive)
@@ -103,7 +103,7 @@ class StreamConnection(ClientConnection):
                     self._fragmented and data[at] != _LAST_PART
                 )
                 self._leave_to_library(data[at:end])
-                if self.protocol.state is not State.OPEN:
+                if self.protocol.state is not OPEN:
                     # What comes after a close is no message, nor the beginning of one.
                     self._leave_to_library(data[end:])
                     break
