@@ -7,8 +7,8 @@ signs it with PSS (SHA-256, salt as long as the digest), an Ed25519 key directly
 from __future__ import annotations
 
 import base64
-import math
 from collections.abc import Iterable
+from itertools import chain
 from typing import Final, Protocol, TypeAlias
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -56,7 +56,8 @@ class Signer:
     def __init__(self, key_id: str, key: rsa.RSAPrivateKey | PlainKey) -> None:
         self._key_id = key_id
         self._key = key
-        # Headers made ahead, by method and path, with the time that they are signed for.
+        # Headers made ahead, by method and path, with the time that they are signed for; those
+        # made first come first.
         self._prepared: dict[tuple[str, str], tuple[Milliseconds, Headers]] = {}
 
     @property
@@ -78,20 +79,20 @@ class Signer:
         return self._made(method, path, now)
 
     def prepare(self, requests: Iterable[tuple[str, str]], now: Milliseconds) -> None:
-        """Sign one of some requests ahead, given by method and path: the first that is not yet.
+        """Sign one of some requests ahead, given by method and path.
 
-        Once all are, the one that was signed first is signed anew, when it is due. Each signature
-        is used once. Those of other requests are dropped.
+        It is the first that is not signed yet; once all are, the one that was signed first, when
+        that is due. Each signature is used once. Those of other requests are dropped.
         """
         wanted = dict.fromkeys(requests)
-        self._prepared = {
-            each: made
-            for each, made in self._prepared.items()
-            if each in wanted and 0 <= now - made[0] <= _FRESH_MS
-        }
-        signed_at = {each: made[0] for each, made in self._prepared.items()}
-        first = min(wanted, key=lambda each: signed_at.get(each, -math.inf))
-        if now - signed_at.get(first, -math.inf) > _RENEWED_MS:
+        self._prepared = {each: made for each, made in self._prepared.items() if each in wanted}
+        unsigned = (each for each in wanted if each not in self._prepared)
+        first = next(chain(unsigned, self._prepared), None)
+        if first is None:
+            return
+        made = self._prepared.get(first)
+        if made is None or not 0 <= now - made[0] <= _RENEWED_MS:
+            self._prepared.pop(first, None)
             self._prepared[first] = now, self._made(*first, now)
 
     def _made(self, method: str, path: str, now: Milliseconds) -> Headers:
