@@ -163,7 +163,8 @@ class Bot:
 
     def prepare(self, now: Milliseconds) -> None:
         """Do ahead, while nobody waits, a small part of what will be urgent."""
-        orders = self.engine.state.orders
+        # The latest orders first, as the others' cancels are signed already.
+        orders = reversed(tuple(self.engine.state.orders))
         resting = (order for order in orders if order.state is OrderState.RESTING)
         ids = (order.order_id for order in islice(resting, _MOST_PREPARED))
         self._gateway.prepare_writes(ids, now)

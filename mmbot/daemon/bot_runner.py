@@ -154,7 +154,7 @@ class BotRunner:
         """Give inputs to the bot, in order, and execute their outputs."""
         if self._ended or self._supervisor.given_up:
             return
-        with self._supervisor.vital():
+        with self._supervisor.vital:
             for each in happened:
                 self._driver.handle(each)
 
@@ -220,7 +220,7 @@ class BotRunner:
         if self._ended or self._supervisor.given_up:
             return False
         self._frame_at = time.perf_counter()
-        with self._supervisor.vital():
+        with self._supervisor.vital:
             for frame in frames:
                 for each in self.interceptor.incoming(frame, wall_clock()):
                     self._driver.handle(FrameReceived(each))
@@ -267,7 +267,7 @@ class BotRunner:
         return sending
 
     async def _call(self, call: Call, sending: Sending | None, sent: Milliseconds) -> None:
-        with self._supervisor.vital():
+        with self._supervisor.vital:
             answer = None
             if sending is None:
                 answer = self.interceptor.answer(call.request, wall_clock())
@@ -314,13 +314,13 @@ class BotRunner:
 
     def record(self, record: Record) -> None:
         """Have the ledger's thread write it; where that fails, the bot cannot go on."""
-        with self._supervisor.vital():
+        with self._supervisor.vital:
             self._ledger.submit(lambda ledger: write_record(ledger, record)).add_done_callback(
                 lambda done: self._recorded(record, done)
             )
 
     def _recorded(self, record: Record, done: asyncio.Future[Money | None]) -> None:
-        with self._supervisor.vital():
+        with self._supervisor.vital:
             before = done.result()
             if isinstance(record, RecordSettlement) and before is not None:
                 self._log.warning(

@@ -8,9 +8,10 @@ closed and not used again.
 from __future__ import annotations
 
 import asyncio
-import re
 import socket
 import ssl
+import string
+from functools import lru_cache
 from typing import Final, Self, cast
 from urllib.parse import quote
 
@@ -26,10 +27,11 @@ _MOST_HEADER_BYTES: Final = 64 * 1024
 # The only headers that are read; the first two serve to compare clocks.
 _READ: Final = frozenset({b"date", b"age", b"retry-after"})
 _LENGTHS: Final = frozenset({b"content-length", b"transfer-encoding"})
-# The characters allowed in a path besides letters and digits.
+# The characters allowed in a path besides letters and digits, and all that stay as they are in it.
 _IN_PATH: Final = "/-._~!$&'()*+,;=:@"
-# What stands in a URL as it is.
-_PLAIN: Final = re.compile(r"[A-Za-z0-9._~-]*").fullmatch
+_PLAIN: Final = (string.ascii_letters + string.digits + _IN_PATH).encode()
+# The cancels of a market's orders have the same query.
+_QUERIES_KEPT: Final = 4_096
 # Where a host has several addresses, the next is tried as well after so long.
 _NEXT_ADDRESS_SECONDS: Final = 0.25
 
@@ -75,12 +77,13 @@ class HttpConnection(asyncio.Protocol):
 
     def begin(self, request: bytes) -> None:
         """Send a rendered request, whose `answer` is to be awaited; only while `usable`."""
+        self.usable = False
+        self._transport.write(request)
+        # No answer is read before the end of this turn.
         self._answered = asyncio.get_running_loop().create_future()
         self._parser = httptools.HttpResponseParser(self)
         self._received = 0
         self._begin_answer()
-        self.usable = False
-        self._transport.write(request)
 
     async def answer(self) -> HttpAnswer:
         """Return the answer to the request that was begun.
@@ -197,20 +200,20 @@ def render(request: HttpRequest, host: str) -> bytes:
     Raises:
         ValueError: A header contains a line break.
     """
-    target = _quoted(request.path, _IN_PATH)
+    target = request.path
+    if target.encode().translate(None, _PLAIN):
+        target = quote(target, safe=_IN_PATH)
     if request.query:
-        pairs = (f"{_quoted(name)}={_quoted(value)}" for name, value in request.query)
-        target = f"{target}?{'&'.join(pairs)}"
-    headers = [f"{name}: {value}" for name, value in request.headers]
-    if any("\r" in line or "\n" in line for line in headers):
+        target = f"{target}?{_query(request.query)}"
+    lines = "".join([f"{name}: {value}\r\n" for name, value in request.headers])
+    if not lines.count("\r") == lines.count("\n") == len(request.headers):
         raise ValueError("a header contains a line break")
     if request.body:
-        headers.append(f"Content-Length: {len(request.body)}")
-    lines = "".join(f"{line}\r\n" for line in headers)
+        lines = f"{lines}Content-Length: {len(request.body)}\r\n"
     return f"{request.method} {target}{host}{lines}\r\n".encode() + request.body
 
 
-def _quoted(text: str, safe: str = "") -> str:
-    """Return a text as it stands in a URL; nearly all are plain, and to quote takes long."""
-    plain = text.replace("/", "") if "/" in safe else text
-    return text if _PLAIN(plain) else quote(text, safe=safe)
+@lru_cache(_QUERIES_KEPT)
+def _query(pairs: tuple[tuple[str, str], ...]) -> str:
+    """Return a query as it stands in a URL."""
+    return "&".join([f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs])

@@ -334,7 +334,7 @@ class Service:
         in_use = path.stat()
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
-            with self._supervisor.vital():
+            with self._supervisor.vital:
                 if not os.path.samestat(path.stat(), in_use):
                     raise FileNotFoundError(f"{path} was replaced under this process")
 

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from websockets.asyncio.client import ClientConnection
 from websockets.client import ClientProtocol
-from websockets.protocol import State
+from websockets.protocol import OPEN
 
 # The frames that arrived together.
 Receive: TypeAlias = Callable[[list[bytes]], None]
@@ -68,7 +68,7 @@ class StreamConnection(ClientConnection):
             # Other tasks get their turn first.
             self.transport.pause_reading()
             self.loop.call_soon(self._read_on)
-        if self._receive is None or self.protocol.state is not State.OPEN:
+        if self._receive is None or self.protocol.state is not OPEN:
             self._leave_to_library(data)
         else:
             self._split(data, self._receive)
@@ -88,11 +88,13 @@ class StreamConnection(ClientConnection):
         if self._parts:
             data = b"".join((*self._parts, data))
             self._parts.clear()
+            self._missing = 0
         at, size = 0, len(data)
         messages: list[bytes] = []
-        while True:
+        while at < size:
             start, end = _bounds(data, at, size)
             if end > size or start == _MASKED:
+                self._keep(data[at:], start, end - size)
                 break
             if data[at] == _WHOLE_TEXT and not self._fragmented:
                 messages.append(data[start:end])
@@ -101,13 +103,11 @@ class StreamConnection(ClientConnection):
                     self._fragmented and data[at] != _LAST_PART
                 )
                 self._leave_to_library(data[at:end])
-                if self.protocol.state is not State.OPEN:
+                if self.protocol.state is not OPEN:
                     # Bytes after a close frame are no message.
                     self._leave_to_library(data[end:])
-                    at = start = end = size
                     break
             at = end
-        self._keep(data[at:], start, end - size)
         if messages:
             receive(messages)
 
@@ -118,8 +118,7 @@ class StreamConnection(ClientConnection):
             self._leave_to_library(rest)
             return
         self._missing = missing
-        if rest:
-            self._parts.append(rest)
+        self._parts.append(rest)
 
     def _leave_to_library(self, data: bytes) -> None:
         self._only_shaken_hands = data.endswith(_HEAD_ENDS)

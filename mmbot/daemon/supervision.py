@@ -15,8 +15,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
+from types import TracebackType
 
 import structlog
 
@@ -50,8 +50,40 @@ class Restarts:
         return _FIRST_PAUSE_SECONDS * 2.0 ** (len(self._at) - 1)
 
 
+class Vital:
+    """A context whose failure ends the process, as its body cannot be retried.
+
+    It has no state, and is entered for every frame.
+    """
+
+    def __init__(self, give_up: Callable[[], None]) -> None:
+        """Call `give_up` after a failure."""
+        self._give_up = give_up
+        self._log = structlog.get_logger()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        self._log.error("bot.failed", exc_info=error)
+        self._give_up()
+        return True
+
+
 class Supervisor:
-    """Restarts one process's helpers, which share one limit on restarts."""
+    """Restarts one process's helpers, which share one limit on restarts.
+
+    Attributes:
+        given_up: Whether the process has to end.
+        vital: A context in which whatever fails has it give up.
+    """
 
     def __init__(
         self,
@@ -77,6 +109,7 @@ class Supervisor:
         self._missing: dict[str, None] = {}
         self._log = structlog.get_logger()
         self.given_up = False
+        self.vital = Vital(self._give_up)
 
     async def keep(self, name: str, helper: Callable[[], Awaitable[None]]) -> None:
         """Run a helper until cancelled; restart it until there were too many restarts."""
@@ -96,15 +129,6 @@ class Supervisor:
             self._log.info("helper.restarted", helper=name)
             del self._missing[name]
             self._report_missing(tuple(self._missing))
-
-    @contextmanager
-    def vital(self) -> Iterator[None]:
-        """Give up if the body of this context fails: it cannot be retried."""
-        try:
-            yield
-        except Exception:  # noqa: BLE001 (the same)
-            self._log.exception("bot.failed")
-            self._give_up()
 
     def _miss(self, name: str, failure: Exception | None) -> None:
         self._missing[name] = None

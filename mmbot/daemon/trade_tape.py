@@ -20,13 +20,15 @@ from mmbot.units import Milliseconds
 
 
 class _Envelope(msgspec.Struct, frozen=True, gc=False):
-    """The fields that identify the subscription of a frame; decoded from every frame."""
+    """The fields that identify the subscription of a frame."""
 
     type: str
     id: int = 0
     sid: int = 0
 
 
+# Nearly all frames are changes of books, which belong to subscriptions of the bot's.
+_BOOK_CHANGE = b'{"type":"orderbook_delta",'
 _DECODER = msgspec.json.Decoder(_Envelope)
 
 
@@ -63,7 +65,7 @@ class TradeTape(PassThrough):
 
     def incoming(self, data: bytes | str, _now: Milliseconds, /) -> Sequence[bytes | str]:
         """Return the frame, unless it belongs to the subscription to trades."""
-        if not self._tickers:
+        if not self._tickers or (isinstance(data, bytes) and data.startswith(_BOOK_CHANGE)):
             return [data]
         try:
             frame = _DECODER.decode(data)

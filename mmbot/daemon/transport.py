@@ -61,7 +61,7 @@ class RestClient:
         self._timeout_seconds = timeout_seconds
         self._tls = ssl.create_default_context() if self._origin.scheme == "https" else None
         self._open = asyncio.Semaphore(_MOST_CONNECTIONS)
-        # Idle connections, the latest used last, each with the loop's time since when it is idle.
+        # Idle connections, the latest used last, each with the time since when it is idle.
         self._idle: deque[tuple[HttpConnection, float]] = deque()
         # Connections with a request that was begun but is not finished.
         self._begun: set[HttpConnection] = set()
@@ -93,7 +93,7 @@ class RestClient:
         """Send a request at once if a connection is idle; await `finish` for the answer."""
         began = time.perf_counter()
         rendered = render(request, self._host)
-        connection = None if self._open.locked() else self._kept()
+        connection = None if self._open.locked() else self._kept(began)
         if connection is not None:
             connection.begin(rendered)
             self._begun.add(connection)
@@ -115,7 +115,7 @@ class RestClient:
     async def _exchange(self, sending: Sending) -> HttpAnswer:
         """Await the answer; send over a new connection if none was idle, or if sent `again`."""
         connection = sending.connection
-        if connection is None and (connection := self._kept()) is not None:
+        if connection is None and (connection := self._kept(time.perf_counter())) is not None:
             connection.begin(sending.rendered)
         if connection is not None:
             try:
@@ -130,13 +130,12 @@ class RestClient:
     async def _answer(self, connection: HttpConnection) -> HttpAnswer:
         answer = await connection.answer()
         if connection.usable:
-            self._idle.append((connection, asyncio.get_running_loop().time()))
+            self._idle.append((connection, time.perf_counter()))
         return answer
 
-    def _kept(self) -> HttpConnection | None:
+    def _kept(self, now: float) -> HttpConnection | None:
         """Return the last used idle connection that the host cannot have closed for idleness."""
-        oldest = asyncio.get_running_loop().time() - _KEPT_SECONDS
-        while self._idle and self._idle[0][1] < oldest:
+        while self._idle and self._idle[0][1] < now - _KEPT_SECONDS:
             self._idle.popleft()[0].close()
         while self._idle:
             connection, _ = self._idle.pop()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
+from itertools import chain
 from typing import Final, Protocol, TypeAlias
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -22,6 +23,7 @@ from mmbot.units import Milliseconds
 _FRESH_MS: Final[Milliseconds] = 3_000
 _RENEWED_MS: Final[Milliseconds] = 2_000
 
+Headers: TypeAlias = tuple[tuple[str, str], ...]
 PrivateKey: TypeAlias = rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 
@@ -54,8 +56,9 @@ class Signer:
     def __init__(self, key_id: str, key: rsa.RSAPrivateKey | PlainKey) -> None:
         self._key_id = key_id
         self._key = key
-        # Signatures made ahead, by method and path, with the time that they are signed for.
-        self._prepared: dict[tuple[str, str], tuple[Milliseconds, bytes]] = {}
+        # Headers made ahead, by method and path, with the time that they are signed for; those
+        # made first come first.
+        self._prepared: dict[tuple[str, str], tuple[Milliseconds, Headers]] = {}
 
     @property
     def key_id(self) -> str:
@@ -65,34 +68,40 @@ class Signer:
     def __repr__(self) -> str:
         return "Signer(...)"
 
-    def headers(self, method: str, path: str, now: Milliseconds) -> tuple[tuple[str, str], ...]:
+    def headers(self, method: str, path: str, now: Milliseconds) -> Headers:
         """Return the three headers that authenticate a request sent at `now`.
 
-        A signature that was prepared a moment ago saves the time of making it.
+        Those that were prepared a moment ago save the time of signing.
         """
         prepared = self._prepared.pop((method, path), None)
         if prepared is not None and 0 <= now - prepared[0] <= _FRESH_MS:
-            at, signature = prepared
-        else:
-            at, signature = now, self._sign(method, path, now)
-        return (
-            ("KALSHI-ACCESS-KEY", self._key_id),
-            ("KALSHI-ACCESS-TIMESTAMP", str(at)),
-            ("KALSHI-ACCESS-SIGNATURE", base64.b64encode(signature).decode()),
-        )
+            return prepared[1]
+        return self._made(method, path, now)
 
     def prepare(self, requests: Iterable[tuple[str, str]], now: Milliseconds) -> None:
-        """Sign one of some requests ahead, given by method and path: one that is not, or staler.
+        """Sign one of some requests ahead, given by method and path.
 
-        Each signature is used once. Those of other requests are dropped.
+        It is the first that is not signed yet; once all are, the one that was signed first, when
+        that is due. Each signature is used once. Those of other requests are dropped.
         """
         wanted = dict.fromkeys(requests)
         self._prepared = {each: made for each, made in self._prepared.items() if each in wanted}
-        for each in wanted:
-            made = self._prepared.get(each)
-            if made is None or not 0 <= now - made[0] <= _RENEWED_MS:
-                self._prepared[each] = now, self._sign(*each, now)
-                return
+        unsigned = (each for each in wanted if each not in self._prepared)
+        first = next(chain(unsigned, self._prepared), None)
+        if first is None:
+            return
+        made = self._prepared.get(first)
+        if made is None or not 0 <= now - made[0] <= _RENEWED_MS:
+            self._prepared.pop(first, None)
+            self._prepared[first] = now, self._made(*first, now)
+
+    def _made(self, method: str, path: str, now: Milliseconds) -> Headers:
+        signature = base64.b64encode(self._sign(method, path, now)).decode()
+        return (
+            ("KALSHI-ACCESS-KEY", self._key_id),
+            ("KALSHI-ACCESS-TIMESTAMP", str(now)),
+            ("KALSHI-ACCESS-SIGNATURE", signature),
+        )
 
     def _sign(self, method: str, path: str, now: Milliseconds) -> bytes:
         text = f"{now}{method}{path}".encode()

@@ -52,11 +52,9 @@ from mmbot.trading.events import (
 )
 from mmbot.units import Milliseconds
 
-# The writes whose path is always the same, in the order of their urgency.
-_CONSTANT_WRITES = tuple(
-    (method, BASE_PATH + path)
-    for method, path in (("DELETE", BATCHED), ("POST", ORDERS), ("POST", BATCHED))
-)
+# The writes whose path is always the same.
+_CANCELS = ("DELETE", BASE_PATH + BATCHED)
+_PLACES = (("POST", BASE_PATH + ORDERS), ("POST", BASE_PATH + BATCHED))
 
 ReadCommand: TypeAlias = (
     QueryOrder | ReadAccount | ReadListing | ReadFeeType | EnsureGroup | ResetGroup
@@ -111,9 +109,12 @@ class Gateway:
         return calls
 
     def prepare_writes(self, order_ids: Iterable[str], now: Milliseconds) -> None:
-        """Sign ahead a batch, a place, or the cancel of one of some orders: one each time."""
+        """Sign ahead a batch, a place, or the cancel of one of some orders: one each time.
+
+        Whatever takes a quote off comes before the places, in the order of `order_ids`.
+        """
         cancels = (("DELETE", f"{BASE_PATH}{ORDERS}/{each}") for each in order_ids)
-        self._signer.prepare((*_CONSTANT_WRITES, *cancels), now)
+        self._signer.prepare((_CANCELS, *cancels, *_PLACES), now)
 
     def start_reading(self, command: ReadCommand, now: Milliseconds) -> list[Call]:
         """Start a reading; return its first request, unless it has to wait for another to end."""

@@ -111,7 +111,7 @@ async def test_a_cancelled_helper_has_not_failed() -> None:
 def test_a_vital_failure_ends_the_process_at_once_and_once(times: int) -> None:
     time = SimulatedTime()
     for _ in range(times):
-        with time.supervisor.vital():
+        with time.supervisor.vital:
             raise LookupError("a bug of the bot's")
     assert time.happened == ["given up"]
 

@@ -67,7 +67,9 @@ def test_nothing_of_the_trades_reaches_the_bot(tape: TradeTape, frame: dict[str,
 
 
 def test_every_other_frame_reaches_it_as_it_came(tape: TradeTape) -> None:
-    for frame in (confirmed(5, "orderbook_delta", 2), b"no frame", '{"type":"fill","sid":3}'):
+    change = b'{"type":"orderbook_delta","sid":2,"seq":1,"msg":{}}'
+    told = (confirmed(5, "orderbook_delta", 2), change, b"no frame", '{"type":"fill","sid":3}')
+    for frame in told:
         (given,) = tape.incoming(frame, NOW)
         assert given is frame
 

@@ -119,3 +119,16 @@ def test_one_signature_is_made_at_a_time_and_of_what_is_wanted_no_more_none_is_k
     assert signer._prepared["DELETE", "/orders/1"][0] == 3_001
     signer.prepare(wanted[1:], 3_005)
     assert list(signer._prepared) == wanted[1:]
+
+
+def test_what_has_no_signature_yet_comes_before_what_has_an_old_one() -> None:
+    signer = Signer("id", ed25519.Ed25519PrivateKey.generate())
+    old = [("DELETE", "/orders/1"), ("DELETE", "/orders/2")]
+    for now in (1_000, 1_010):
+        signer.prepare(old, now)
+    new = ("DELETE", "/orders/3")
+    made = []
+    for now in (3_100, 3_110, 3_120):
+        signer.prepare([*old, new], now)
+        made += [path for (_, path), (at, _) in signer._prepared.items() if at == now]
+    assert made == ["/orders/3", "/orders/1", "/orders/2"]

@@ -252,3 +252,13 @@ def test_what_was_prepared_is_sent_with_the_signature_made_then() -> None:
         (signed_now,) = prepared.write(writes, NOW + 1_000)
         assert dict(ahead.request.headers)["KALSHI-ACCESS-TIMESTAMP"] == str(NOW)
         assert dict(signed_now.request.headers)["KALSHI-ACCESS-TIMESTAMP"] == str(NOW + 1_000)
+
+
+def test_cancels_are_signed_ahead_before_places() -> None:
+    prepared = gateway()
+    for _ in range(2):
+        prepared.prepare_writes([CANCEL.order_id], NOW)
+    (cancel,) = prepared.write([CANCEL], NOW + 1_000)
+    (place,) = prepared.write([PLACE], NOW + 1_000)
+    assert dict(cancel.request.headers)["KALSHI-ACCESS-TIMESTAMP"] == str(NOW)
+    assert dict(place.request.headers)["KALSHI-ACCESS-TIMESTAMP"] == str(NOW + 1_000)
