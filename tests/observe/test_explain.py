@@ -5,6 +5,7 @@ import datetime as dt
 from mmbot.observe.explain import explain
 from mmbot.trading.events import BeliefFormed, FeeTypeRead, StreamLost, Woken
 from mmbot.trading.fees import ONE_TIME, FeeTerms
+from mmbot.trading.gates import Gate
 from mmbot.trading.operator_events import CountsMissing
 from mmbot.tsa.releases import assumed_release
 from mmbot.underlying.counts import Counts
@@ -75,7 +76,7 @@ def test_a_shut_gate_comes_after_all_that_is_known() -> None:
     bench.quote()
     bench.handle(StreamLost())
     steps = texts(bench)
-    assert steps["gate"] == "no_stream: the exchange's stream is not up"
+    assert steps["gate"] == f"no_stream: {Gate.NO_STREAM.meaning}"
     assert "book" not in steps
     assert "fair" in steps
 
@@ -137,4 +138,4 @@ def test_a_fee_is_named_with_what_the_exchange_calls_it() -> None:
     bench = Bench()
     bench.quote()
     bench.handle(FeeTypeRead(FeeTerms("flat", ONE_TIME)))
-    assert texts(bench)["gate"] == "fee_type_flat: makers would pay a fee that is not known here"
+    assert texts(bench)["gate"] == f"fee_type_flat: {Gate.FEE_TYPE.meaning}"

@@ -231,7 +231,7 @@ def test_what_keeps_everything_off_stands_in_words() -> None:
     bench = Bench()
     bench.rest()
     bench.handle(StreamLost())
-    text = text_of(shown(bench))
+    text = " ".join(text_of(shown(bench)).split())
     assert "NOT QUOTING" in text
     assert f"no_stream: {Gate.NO_STREAM.meaning}" in text
     bench.handle(Halted(NOW, "storm"))
