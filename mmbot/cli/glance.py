@@ -8,8 +8,6 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich import box
-from rich.table import Table
 
 from mmbot.cli import output
 from mmbot.cli.daemon_options import AsJson, DaemonConfig, DaemonVenue
@@ -221,12 +219,11 @@ def _print(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], e
         console.print(empty, highlight=False)
         return
     console.print(title, style="italic", highlight=False)
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
-    for number, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if number else "left", no_wrap=True)
+    table = output.figures(headings)
+    table.columns[0].justify = "left"
     for row in rows:
         table.add_row(*row)
-    console.print(table)
+    output.print_whole(console, table)
 
 
 def _end(error: NotRunning | None) -> None:

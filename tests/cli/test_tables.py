@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from mmbot.cli import output
 from mmbot.cli.tables import writer_for
 from mmbot.errors import BadInput
 
@@ -63,3 +64,16 @@ def test_a_path_that_cannot_be_written_is_named(tmp_path: Path, suffix: str) -> 
         pytest.importorskip("duckdb")
     with pytest.raises(BadInput, match="cannot be written"):
         write(tmp_path / f"nowhere/x.{suffix}")
+
+
+def test_figures_are_shown_whole_however_narrow_the_terminal_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    wide = [f"heading-{number}" * 2 for number in range(10)]
+    table = output.figures(wide, "KXTSAW-26APR19")
+    table.add_row(*wide)
+    output.print_whole(output.console(), table)
+    title, headings, _, row = capsys.readouterr().out.splitlines()
+    assert title.strip() == "KXTSAW-26APR19"
+    assert headings.split() == row.split() == wide
