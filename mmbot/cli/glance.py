@@ -15,10 +15,11 @@ from mmbot.cli.place import DaemonPlace, ask, expect, find
 from mmbot.cli.status import look, now_ms
 from mmbot.daemon.control_client import NotRunning
 from mmbot.daemon_api import MOST_FILLS, FillsReport, ListFills
+from mmbot.errors import BadInput
 from mmbot.observe.status_view import price, signed
 from mmbot.status_report import ShownFill, StatusReport
 from mmbot.texts import to_json
-from mmbot.underlying.calendar import EASTERN, from_milliseconds
+from mmbot.underlying.calendar import EASTERN, Week, from_milliseconds
 
 _POSITION_KEYS = (
     "market", "position", "position_left", "fair", "cash", "pnl_fair", "pnl_worst", "result",
@@ -137,8 +138,8 @@ def fills(
     Prices are of YES; to sell YES is to buy NO at one dollar less that
     price. `mmbot report` sums the fills up.
     """
-    place = find(config_path, venue_path)
-    listed, error = _look_for_fills(place, ListFills(event, most))
+    request = ListFills(_event_ticker(event) if event else "", most)
+    listed, error = _look_for_fills(find(config_path, venue_path), request)
     if as_json:
         tree = msgspec.to_builtins(listed)
         del tree["type"]
@@ -150,6 +151,15 @@ def fills(
         title = f"{count}{left_out}{_from_ledger(listed.running)}"
         _print(title, headings, [_fill_row(each) for each in listed.fills], "Nothing was filled.")
     _end(error)
+
+
+def _event_ticker(text: str) -> str:
+    ticker = text.strip().upper()
+    try:
+        Week.from_event_ticker(ticker)
+    except ValueError as error:
+        raise BadInput(f"--event: {error}") from None
+    return ticker
 
 
 def _look(

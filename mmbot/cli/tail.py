@@ -111,7 +111,7 @@ def _known_event(pattern: str) -> str:
     if fnmatch.filter(EVENTS, pattern):
         return pattern
     word = pattern.strip("*").lower()
-    near = [name for name in EVENTS if word and word in name]
+    near = sorted((name for name in EVENTS if word and word in name), key=len)
     near += difflib.get_close_matches(word, EVENTS, n=_MOST_NAMED)
     named = ", ".join([*dict.fromkeys(near)][:_MOST_NAMED])
     advice = f"did you mean {named}?" if named else "docs/log.md lists all"

@@ -75,6 +75,14 @@ def test_fills_come_with_their_markouts_and_say_what_is_left_out(
     assert (latest["trade_id"], latest["count"], latest["fair"]) == ("t2", "5.00", 0.6)
     assert latest["markouts"]["1min"]["fair"] == 0.7
     assert json_of(invoke, "fills", "--event", "KXTSAW-26APR26")["fills"] == []
+    assert json_of(invoke, "fills", "--event", EVENT.lower())["left_out"] == 0
+
+
+@pytest.mark.parametrize("text", ["26APR19", "A2.45", "KXTSAW-26APR19-A2.45", "KXTSAW-26APR18"])
+def test_what_names_no_event_is_refused(ledger: Path, invoke: Mmbot, text: str) -> None:
+    done = invoke("fills", "--event", text, *CONFIG)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"--event: '{text}' is not an event ticker" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["positions", "pnl", "fills"])

@@ -91,6 +91,7 @@ def test_lines_are_chosen_by_time(log: Path, invoke: Mmbot) -> None:
             "there is no event 'order.placed'; did you mean order.place",
         ),
         (("x", "--event", "fill", "--event", "Fill*"), "'Fill*'; did you mean fill"),
+        (("x", "--event", "fil"), "did you mean fill, fill.voided, fills.restored?"),
         (("x", "--event", "blocked"), "did you mean quotes.blocked?"),
         (("x", "--event", ""), "there is no event ''; docs/log.md lists all"),
         (("x", "--event", "nonsense"), "no event 'nonsense'; docs/log.md lists all"),
