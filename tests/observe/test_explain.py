@@ -85,7 +85,10 @@ def test_a_position_and_what_it_may_cost_are_explained() -> None:
     bench = Bench()
     bench.start()
     bench.handle(fills_listed(fill("t-1", "o-1", 1000)), after=250)
-    assert "holder of 10.00 here, -4.100000 at the worst" in texts(bench)["reservation"]
+    assert (
+        "holder of 10.00 here, with -$4.10 in the event's worst outcome and $"
+        in texts(bench)["reservation"]
+    )
 
 
 def test_without_a_belief_only_the_gate_is_explained() -> None:
