@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 import orjson
-from rich.box import SIMPLE, SIMPLE_HEAD
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -50,9 +50,19 @@ def show(sheets: Iterable[Sheet]) -> None:
     if not paper.is_terminal:
         paper.width = _WIDTH
     for sheet in sheets:
-        paper.print(table_of(sheet))
-        if sheet.note:
-            paper.print(sheet.note, style="dim", highlight=False, markup=False)
+        put(paper, sheet)
+
+
+def put(paper: Console, sheet: Sheet) -> None:
+    """Print a table and its note."""
+    table = figures(sheet.columns, sheet.title)
+    table.columns[0].justify = "left"
+    for row in sheet.rows:
+        table.add_row(*row)
+    print_whole(paper, table)
+    if sheet.note:
+        paper.print(sheet.note, style="dim", highlight=False, markup=False)
+    paper.print()
 
 
 def figures(headings: Iterable[str], title: str = "") -> Table:
@@ -69,16 +79,6 @@ def print_whole(paper: Console, table: Table) -> None:
     width, paper.width = paper.width, _ANY_WIDTH
     paper.print(table)
     paper.width = width
-
-
-def table_of(sheet: Sheet) -> Table:
-    """Return a sheet as a table for a terminal."""
-    table = Table(*sheet.columns, title=sheet.title, title_justify="left", box=SIMPLE)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for row in sheet.rows:
-        table.add_row(*row)
-    return table
 
 
 def say(sentences: Iterable[str]) -> None:
