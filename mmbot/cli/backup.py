@@ -68,9 +68,9 @@ def restore(
     if as_json:
         print_json({"ledger": str(ledger), "replaced": None if kept is None else str(kept)})
         return
-    print(f"in its place: {ledger}")
+    print(f"restored: {ledger}")
     if kept is not None:
-        print(f"the one before: {kept}")
+        print(f"the replaced ledger is kept: {kept}")
 
 
 def _directory(config_path: Path | None, venue_path: Path | None) -> Path:

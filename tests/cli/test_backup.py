@@ -28,7 +28,10 @@ def test_a_ledger_is_copied_beside_its_daemon_and_put_back_without(
     ledger.close()
     restored = mmbot("restore", copy, *config)
     assert restored.returncode == 0, restored.stderr
-    kept = Path(restored.stdout.split()[-1])
+    there, aside = restored.stdout.splitlines()
+    assert there == f"restored: {state / 'ledger.sqlite'}"
+    assert aside.startswith("the replaced ledger is kept: ")
+    kept = Path(aside.split()[-1])
     assert kept.is_file()
     assert kept.parent == state
 
