@@ -43,15 +43,15 @@ def send_test(
 ) -> None:
     """Send one alert to every address, and report the result.
 
-    Exit codes: 0 all were sent, 2 there is no address, or one is invalid,
+    Exit codes: 0 all were sent, 2 no address is set, or one is invalid,
     3 one was not sent.
     """
     found = locate(config_path)
     addresses = find_addresses(found.settings.alerts, found.environment)
     if not addresses:
         raise BadInput(
-            "there is no address; write one a line into the file that alerts.urls_file names, "
-            f"into {VARIABLE}, or into the credential {CREDENTIAL}"
+            "no address for alerts is set; write one per line into the file that alerts.urls_file "
+            f"names, into {VARIABLE}, or into the credential {CREDENTIAL}"
         )
     letter = Letter(addresses, "mmbot: a test", "It was sent by `mmbot alerts test`.")
     deliveries = asyncio.run(send_letter(letter))

@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
-from mmbot.cli.options import DaemonConfig, DaemonVenue
+from mmbot.cli.daemon_options import AsJson, DaemonConfig, DaemonVenue
+from mmbot.cli.output import print_json
 from mmbot.cli.place import state_directory
 from mmbot.cli.whereabouts import locate
+from mmbot.daemon.ledger import FILE_NAME
 from mmbot.daemon.ledger_copies import back_up
 from mmbot.daemon.ledger_copies import restore as put_back
 
@@ -19,6 +21,7 @@ def backup(
     target: Annotated[Path, typer.Argument(metavar="TO", help="A new file, or a directory.")],
     config_path: DaemonConfig = None,
     venue_path: DaemonVenue = None,
+    as_json: AsJson = False,
 ) -> None:
     """Copy the ledger: fills, settlements, counts, halts and P&L marks.
 
@@ -33,7 +36,11 @@ def backup(
     mmbot backup /srv/backups
     """
     directory = _directory(config_path, venue_path)
-    print(f"written: {back_up(directory, target, dt.datetime.now(dt.UTC))}")
+    copy = back_up(directory, target, dt.datetime.now(dt.UTC))
+    if as_json:
+        print_json({"written": str(copy)})
+        return
+    print(f"written: {copy}")
 
 
 def restore(
@@ -42,6 +49,7 @@ def restore(
     ],
     config_path: DaemonConfig = None,
     venue_path: DaemonVenue = None,
+    as_json: AsJson = False,
 ) -> None:
     """Replace the ledger by a copy; the replaced ledger is kept beside it.
 
@@ -56,9 +64,13 @@ def restore(
     """
     directory = _directory(config_path, venue_path)
     kept = put_back(source, directory, dt.datetime.now(dt.UTC))
-    print(f"in its place: {directory / 'ledger.sqlite'}")
+    ledger = directory / FILE_NAME
+    if as_json:
+        print_json({"ledger": str(ledger), "replaced": None if kept is None else str(kept)})
+        return
+    print(f"restored: {ledger}")
     if kept is not None:
-        print(f"the one before: {kept}")
+        print(f"the replaced ledger is kept: {kept}")
 
 
 def _directory(config_path: Path | None, venue_path: Path | None) -> Path:

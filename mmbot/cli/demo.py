@@ -34,7 +34,7 @@ _Counts: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         help="Real daily counts to play the week on: the word history for those that `mmbot "
-        "history fetch` got, another such directory, or a file of date,as_published,archived."
+        "history fetch` got, another such directory, or a CSV file as in docs/commands.md."
     ),
 ]
 _Week: TypeAlias = Annotated[

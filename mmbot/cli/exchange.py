@@ -55,7 +55,7 @@ _Counts: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         help="Daily counts to release: the word history, a directory of `mmbot history`, or a "
-        "file of date,as_published,archived."
+        "CSV file as in docs/commands.md."
     ),
 ]
 _Underlying: TypeAlias = Annotated[

@@ -8,8 +8,6 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich import box
-from rich.table import Table
 
 from mmbot.cli import output
 from mmbot.cli.daemon_options import AsJson, DaemonConfig, DaemonVenue
@@ -17,10 +15,11 @@ from mmbot.cli.place import DaemonPlace, ask, expect, find
 from mmbot.cli.status import look, now_ms
 from mmbot.daemon.control_client import NotRunning
 from mmbot.daemon_api import MOST_FILLS, FillsReport, ListFills
+from mmbot.errors import BadInput
 from mmbot.observe.status_view import price, signed
 from mmbot.status_report import ShownFill, StatusReport
 from mmbot.texts import to_json
-from mmbot.underlying.calendar import EASTERN, from_milliseconds
+from mmbot.underlying.calendar import EASTERN, Week, from_milliseconds
 
 _POSITION_KEYS = (
     "market", "position", "position_left", "fair", "cash", "pnl_fair", "pnl_worst", "result",
@@ -139,8 +138,8 @@ def fills(
     Prices are of YES; to sell YES is to buy NO at one dollar less that
     price. `mmbot report` sums the fills up.
     """
-    place = find(config_path, venue_path)
-    listed, error = _look_for_fills(place, ListFills(event, most))
+    request = ListFills(_event_ticker(event) if event else "", most)
+    listed, error = _look_for_fills(find(config_path, venue_path), request)
     if as_json:
         tree = msgspec.to_builtins(listed)
         del tree["type"]
@@ -152,6 +151,15 @@ def fills(
         title = f"{count}{left_out}{_from_ledger(listed.running)}"
         _print(title, headings, [_fill_row(each) for each in listed.fills], "Nothing was filled.")
     _end(error)
+
+
+def _event_ticker(text: str) -> str:
+    ticker = text.strip().upper()
+    try:
+        Week.from_event_ticker(ticker)
+    except ValueError as error:
+        raise BadInput(f"--event: {error}") from None
+    return ticker
 
 
 def _look(
@@ -221,12 +229,11 @@ def _print(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], e
         console.print(empty, highlight=False)
         return
     console.print(title, style="italic", highlight=False)
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
-    for number, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if number else "left", no_wrap=True)
+    table = output.figures(headings)
+    table.columns[0].justify = "left"
     for row in rows:
         table.add_row(*row)
-    console.print(table)
+    output.print_whole(console, table)
 
 
 def _end(error: NotRunning | None) -> None:

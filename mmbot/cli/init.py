@@ -43,9 +43,9 @@ class _Answers:
         self.values = config.values_of(loaded)
         self._ask = ask
 
-    def put(self, values: dict[str, object]) -> None:
-        """Take values; raise `BadInput` if they are invalid."""
-        self.settings = config.changed(self.settings, values, "the answer")
+    def put(self, values: dict[str, object], given_by: str) -> None:
+        """Take values; raise `BadInput`, saying what gave them, if they are invalid."""
+        self.settings = config.changed(self.settings, values, given_by)
         every = config.every_key(self.settings)
         self.values |= {key: every[key] for key in values}
 
@@ -55,7 +55,7 @@ class _Answers:
         Without a terminal the mode's value stays.
         """
         if question.given is not None:
-            self._put_text(question.key, question.given)
+            self._put_text(question.key, question.given, "the options")
             return
         while self._ask is not None:
             before = config.every_key(self.settings)[question.key]
@@ -63,24 +63,24 @@ class _Answers:
             if text == str(before):
                 return
             try:
-                self._put_text(question.key, text)
+                self._put_text(question.key, text, "the answer")
             except BadInput as error:
                 typer.echo(str(error), err=True)
             else:
                 return
 
-    def _put_text(self, key: str, text: str) -> None:
+    def _put_text(self, key: str, text: str, given_by: str) -> None:
         if key == "credentials.private_key_path" and text:
             text = str(_usable_key(Path(text)))
         if key.startswith("credentials."):
-            self.put({key: text})
+            self.put({key: text}, given_by)
             return
         _, value = config.parse_change(f"{key}={text}")
         values = {key: value}
         if key == "limits.contracts_per_market" and isinstance(value, int):
             # A quote is never larger than the position that it may open.
             values["quoting.contracts"] = min(self.settings.quoting.contracts, max(1, value))
-        self.put(values)
+        self.put(values, given_by)
 
 
 _File: TypeAlias = Annotated[
@@ -150,7 +150,7 @@ def init(
     )
     for question in questions:
         answers.answer(question)
-    answers.put(dict(map(config.parse_change, changes or ())))
+    answers.put(dict(map(config.parse_change, changes or ())), "--set")
     known(answers.settings)
     text = config.template(answers.values, _REMARK)
     config.parse(text, str(target))

@@ -87,6 +87,10 @@ def install_service(
     mmbot install-service --config config/demo.toml --key-id ID --private-key key.pem
     """
     if only_print:
+        if config_path is not None:
+            _refuse_unusable(config.load(config_path), live=live)
+        if private_key is not None:
+            _read(private_key)
         _print(program_files(program_of_this_process(), frozenset(CREDENTIALS), live=live))
         return
     _refuse_elsewhere()
@@ -143,7 +147,9 @@ def _refuse_elsewhere() -> None:
             "only root can install a service; use sudo, or --print to see what it writes"
         )
     if not _BOOTED.is_dir():
-        raise NotReady("no systemd runs on this machine; `mmbot run` is the daemon, start it by it")
+        raise NotReady(
+            "no systemd runs on this machine; have what starts its services start `mmbot run`"
+        )
 
 
 def _own_files(

@@ -11,8 +11,6 @@ from typing import Annotated, Any, TypeAlias
 
 import msgspec
 import typer
-from rich import box
-from rich.table import Table
 
 from mmbot import config
 from mmbot.cli import banks, output
@@ -229,12 +227,12 @@ def _show(listed: MarketList) -> None:
             f"{listed.days_published} of 7 published; margin {listed.margin:.0%}",
             highlight=False,
         )
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False, pad_edge=False)
-    for heading in ("", "above", "yes", "", "no", "", "spread", "volume", "likelier", "bid to"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table = output.figures(
+        ("", "above", "yes", "", "no", "", "spread", "volume", "likelier", "bid to")
+    )
     for market in listed.markets:
         table.add_row(*_row(market))
-    console.print(table)
+    output.print_whole(console, table)
     console.print(listed.counts_from, style="dim", highlight=False)
 
 

@@ -52,8 +52,8 @@ FeesOfSeries: TypeAlias = Annotated[
     typer.Option(
         "--fees",
         metavar="KIND[:MULTIPLIER]",
-        help="The fees of the series, such as quadratic_with_maker_fees:0.5; makers pay none "
-        "unless given.",
+        help="The fees of the series: a kind of docs/fees.md and its multiplier, 1 unless given. "
+        "Without this option makers pay none.",
         show_default=False,
     ),
 ]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 import orjson
-from rich.box import SIMPLE
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 # The width of the output into a file or a pipe, and the least on a terminal.
 _WIDTH, _LEAST_WIDTH = 110, 80
+# More than any table of figures needs.
+_ANY_WIDTH = 1_000
 
 
 def console(*, highlight: bool = True) -> Console:
@@ -48,19 +50,35 @@ def show(sheets: Iterable[Sheet]) -> None:
     if not paper.is_terminal:
         paper.width = _WIDTH
     for sheet in sheets:
-        paper.print(table_of(sheet))
-        if sheet.note:
-            paper.print(sheet.note, style="dim", highlight=False, markup=False)
+        put(paper, sheet)
 
 
-def table_of(sheet: Sheet) -> Table:
-    """Return a sheet as a table for a terminal."""
-    table = Table(*sheet.columns, title=sheet.title, title_justify="left", box=SIMPLE)
-    for column in table.columns[1:]:
-        column.justify = "right"
+def put(paper: Console, sheet: Sheet) -> None:
+    """Print a table and its note."""
+    table = figures(sheet.columns, sheet.title)
+    table.columns[0].justify = "left"
     for row in sheet.rows:
         table.add_row(*row)
+    print_whole(paper, table)
+    if sheet.note:
+        paper.print(sheet.note, style="dim", highlight=False, markup=False)
+    paper.print()
+
+
+def figures(headings: Iterable[str], title: str = "") -> Table:
+    """Return a table without rows for figures, which `print_whole` prints."""
+    table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.show_edge = table.pad_edge = False
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
     return table
+
+
+def print_whole(paper: Console, table: Table) -> None:
+    """Print a table as wide as its figures need: a narrower terminal wraps its lines by itself."""
+    width, paper.width = paper.width, _ANY_WIDTH
+    paper.print(table)
+    paper.width = width
 
 
 def say(sentences: Iterable[str]) -> None:

@@ -19,7 +19,7 @@ from mmbot.units import ONE_CONTRACT, Count
 
 MarketsOption: TypeAlias = Annotated[
     Path | None,
-    typer.Option(help="CSV file of markets: event_ticker,ticker,floor_strike,result."),
+    typer.Option(help="CSV file of markets: event_ticker, ticker, floor_strike, result."),
 ]
 CandlesOption: TypeAlias = Annotated[
     Path | None, typer.Option(help="CSV file of the markets' daily candles.")

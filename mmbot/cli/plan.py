@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -91,7 +90,7 @@ def _show_plan(report: PlanReport) -> None:
         of_event = [m for m in report.markets if m.market.rpartition("-")[0] == event]
         shown = [m for m in of_event if m.differs or _is_quoted(m)]
         if shown:
-            console.print(_plan_table(event, shown))
+            output.print_whole(console, _plan_table(event, shown))
         shut: dict[str, list[str]] = {}
         for market in of_event:
             if market.present.gate or market.planned.gate:
@@ -129,10 +128,8 @@ def _is_quoted(market: PlannedMarket) -> bool:
 
 
 def _plan_table(event: str, markets: list[PlannedMarket]) -> Table:
-    table = Table(title=event, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1))
-    table.show_edge = table.pad_edge = False
-    for heading in ("", "fair", "edges", "bid now", "planned", "ask now", "planned"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    headings = ("", "fair", "edges", "bid now", "planned", "ask now", "planned")
+    table = output.figures(headings, event)
     for market in markets:
         now, then = market.present, market.planned
         table.add_row(

@@ -57,7 +57,7 @@ _COLUMNS = (
 
 _Choices: TypeAlias = Annotated[
     list[str],
-    typer.Option("--set", help="A key and its values, as in quoting.margin=[0.05,0.1]."),
+    typer.Option("--set", help="A key and a list of its values, as in the examples; repeatable."),
 ]
 _TablePath: TypeAlias = Annotated[
     Path | None,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+import fnmatch
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,11 +19,14 @@ import typer
 from mmbot.cli.log_sources import file_lines, pipe_lines
 from mmbot.cli.times import parse_time
 from mmbot.errors import BadInput, NotReady
+from mmbot.log_events import EVENTS
 from mmbot.observe.log_view import Entry, Filter, LogView
 
 _LEVELS = ("debug", "info", "warning", "error")
 # Lines are written in batches of this many, after this long, or when no more are available.
 _BATCH, _LATE_SECONDS = 2_000, 0.2
+# Events that are named when one is unknown; what a ticker consists of.
+_MOST_NAMED, _TICKER = 3, re.compile(r"[A-Z0-9.\-]+", re.ASCII | re.IGNORECASE)
 _TIME = "now, 2026-04-16, or 2026-04-16T09:00 (New York, or with an offset)."
 
 
@@ -48,7 +54,7 @@ _Lines: TypeAlias = Annotated[
     ),
 ]
 _Event: TypeAlias = Annotated[
-    list[str] | None, typer.Option(help="Only these events, such as 'order.*'; repeatable.")
+    list[str] | None, typer.Option(help="Only these events, such as fill or 'order.*'; repeatable.")
 ]
 _AsJson: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Pass the lines through unchanged.")
@@ -81,12 +87,14 @@ def tail(
     journalctl -u mmbot -o cat | mmbot tail --no-follow --event 'fill*'
     """
     chosen = Filter(
-        tuple(event or ()),
-        market.strip().upper(),
+        tuple(map(_known_event, event or ())),
+        _part_of_ticker(market.strip()),
         _known_level(level),
         parse_time(since, "--since") if since else None,
         parse_time(until, "--until") if until else None,
     )
+    if chosen.since and chosen.until and chosen.until <= chosen.since:
+        raise BadInput(f"--until {until} is not after --since {since}: no line is in between")
     whole = not follow or bool(since)
     begin = lines if lines is not None else (None if whole else 100)
     source = _source(path, unit, begin, follow=follow)
@@ -97,6 +105,26 @@ def tail(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         sys.stdout.flush()
+
+
+def _known_event(pattern: str) -> str:
+    if fnmatch.filter(EVENTS, pattern):
+        return pattern
+    word = pattern.strip("*").lower()
+    near = sorted((name for name in EVENTS if word and word in name), key=len)
+    near += difflib.get_close_matches(word, EVENTS, n=_MOST_NAMED)
+    named = ", ".join([*dict.fromkeys(near)][:_MOST_NAMED])
+    advice = f"did you mean {named}?" if named else "docs/log.md lists all"
+    raise BadInput(f"--event: there is no event {pattern!r:.60}; {advice}")
+
+
+def _part_of_ticker(text: str) -> str:
+    if text and not _TICKER.fullmatch(text):
+        raise BadInput(
+            f"--market {text!r:.60} is no part of a ticker; write letters, digits, points and "
+            "hyphens, such as A2.70"
+        )
+    return text.upper()
 
 
 def _known_level(level: str) -> str:

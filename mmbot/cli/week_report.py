@@ -10,7 +10,7 @@ import msgspec
 import orjson
 from rich.console import Console
 
-from mmbot.cli.output import table_of
+from mmbot.cli.output import put
 from mmbot.config import Settings
 from mmbot.daemon.bank_file import bank_path, load_memory
 from mmbot.daemon.ledger_reader import TradeRecords
@@ -60,9 +60,7 @@ def renderer(settings: Settings, directory: Path) -> Render:
         for line in (title_of({event}), *performance_report.remarks(performance)):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
         for sheet in performance_report.sheets(performance):
-            console.print(table_of(sheet))
-            if sheet.note:
-                console.print(sheet.note, highlight=False, markup=False)
+            put(console, sheet)
         lines = (line.rstrip() for line in paper.getvalue().splitlines())
         figures = performance_report.as_json(performance)
         return WeekReport(

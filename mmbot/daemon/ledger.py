@@ -23,7 +23,7 @@ from mmbot.bot.outputs import ShownCount
 from mmbot.daemon.ledger_schema import bring_up_to_date
 from mmbot.daemon.patience import refusal
 from mmbot.daemon.private_files import make_private_directory, open_private
-from mmbot.errors import BadInput
+from mmbot.errors import BadInput, NotReady
 from mmbot.trading.commands import MarketView, RecordFill, RecordSettlement, RecordViews, VoidFill
 from mmbot.trading.losses import PnlMark
 from mmbot.trading.operator_events import Halted
@@ -46,7 +46,7 @@ _HALTS_SINCE = 3
 _HALT = "SELECT since, reason FROM halts WHERE resumed IS NULL"
 
 
-class LedgerTaken(BadInput):
+class LedgerTaken(NotReady):
     """Another process holds the ledger."""
 
 

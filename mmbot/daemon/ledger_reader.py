@@ -45,8 +45,8 @@ def read_records(directory: Path, event: str = "") -> TradeRecords:
         event: The event to read; all if empty.
 
     Raises:
-        BadInput: There is none, it is broken or newer than this mmbot, or it is in use and has to
-            be upgraded.
+        BadInput: There is none, or it is broken or newer than this mmbot.
+        LedgerTaken: It is in use and has to be upgraded.
     """
     path = directory / FILE_NAME
     if not has_ledger(directory):
@@ -68,7 +68,7 @@ def read_unsettled(directory: Path) -> tuple[tuple[str, ...], tuple[Fill, ...]]:
     """Return the events with a fill whose settlement is not final, and their confirmed fills.
 
     Raises:
-        BadInput: As for `read_records`, except that a missing ledger is no error.
+        BadInput, LedgerTaken: As for `read_records`, except that a missing ledger is no error.
     """
     if not has_ledger(directory):
         return (), ()

@@ -19,7 +19,6 @@ from mmbot.units import (
     Milliseconds,
     floor_price,
     format_count,
-    format_money,
     format_price,
 )
 
@@ -125,11 +124,12 @@ def _reservation_step(
 ) -> Step:
     position = event_state.portfolio.position(market.ticker)
     cash = state.assigned_cash() / MONEY_PER_DOLLAR
-    worst = format_money(min(event_state.portfolio.wealth()))
+    worst = min(event_state.portfolio.wealth()) / MONEY_PER_DOLLAR
     return Step(
         "reservation",
-        f"{limits.reservation:.3f} to the holder of {format_count(position)} here, "
-        f"{worst} at the worst in the event, on ${cash:,.2f} of cash",
+        f"{limits.reservation:.3f} to the holder of {format_count(position)} here, with "
+        f"{'-' if worst < 0 else ''}${abs(worst):,.2f} in the event's worst outcome and "
+        f"${cash:,.2f} of cash",
     )
 
 

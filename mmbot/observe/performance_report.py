@@ -72,7 +72,7 @@ def sheets(report: PerformanceReport) -> list[Sheet]:
     if report.total.fills:
         found += [
             _performance("P&L by event", "event", report.by_event, report.total),
-            _performance("P&L by market", "market", report.by_market, report.total),
+            _performance("P&L by market", "market", _of_series(report.by_market), report.total),
             _performance(
                 "P&L by known days",
                 "k",
@@ -175,6 +175,12 @@ def _performance(
     shown = (*groups, total) if len(groups) > 1 else groups
     rows = tuple((each.name, *_performance_texts(each)) for each in shown)
     return Sheet(title, (kind, *_PERFORMANCE_COLUMNS), rows, note)
+
+
+def _of_series(markets: Sequence[GroupPerformance]) -> list[GroupPerformance]:
+    """Return the markets, named without their series."""
+    named = ((each, each.name.partition("-")[2]) for each in markets)
+    return [msgspec.structs.replace(each, name=name) for each, name in named]
 
 
 def _performance_texts(group: GroupPerformance) -> tuple[str, ...]:

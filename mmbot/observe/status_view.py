@@ -97,7 +97,9 @@ def _figures(report: StatusReport) -> Iterator[RenderableType]:
     if report.limits:
         table.add_row("left", "; ".join(map(_limit, _with_left(report.limits))))
     if report.cash is not None:
-        table.add_row("cash", f"{_dollars(report.cash)}; {report.live_orders} orders live")
+        table.add_row(
+            "cash", f"{_dollars(report.cash)} before open events; {report.live_orders} orders live"
+        )
     if report.unreadable:
         table.add_row("unreadable", ", ".join(report.unreadable))
     yield table

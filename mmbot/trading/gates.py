@@ -17,7 +17,10 @@ CLOSING_MARGIN_MS: Final[Milliseconds] = 1_000
 
 
 class Gate(enum.StrEnum):
-    """One gate: its value is what log, status and JSON show, `meaning` a sentence about it."""
+    """One gate: its value is what log, status and JSON show.
+
+    Its `meaning` is for the operator: what is wrong; and what ends that, or that nothing has to.
+    """
 
     meaning: str
 
@@ -29,60 +32,117 @@ class Gate(enum.StrEnum):
         return member
 
     # The whole service
-    STOPPING = "stopping", "the daemon was told to stop"
-    HALTED = "halted", "the operator has halted it; `mmbot resume` ends that"
+    STOPPING = "stopping", "the daemon was told to stop; it cancels its orders and ends"
+    HALTED = "halted", "the operator has halted it; `mmbot resume` lets it quote again"
     CLOCK_OFF = (
         "clock_off",
         (
-            "this machine's clock was set, or the bot's time is not the exchange's; let NTP set "
-            "the clock"
+            "this machine's clock was set, or differs from the exchange's; let NTP keep the time "
+            "(`timedatectl`)"
         ),
     )
-    NO_STREAM = "no_stream", "the exchange's stream is not up"
-    NO_POLLER = "no_poller", "the reader of the counts has died and is started again"
-    NO_HEARTBEAT = "no_heartbeat", "the daemon's heartbeat has died and is started again"
-    NO_TICK = "no_tick", "the daemon's clock has died and is started again"
-    NO_CONFIG = "no_config", "the watcher of the config file has died and is started again"
-    NO_STATE = "no_state", "the watcher of the ledger's file has died and is started again"
+    NO_STREAM = (
+        "no_stream",
+        "there is no connection to the exchange's stream; it is opened again by itself",
+    )
+    NO_POLLER = "no_poller", "the task that reads the counts has failed; it is being restarted"
+    NO_HEARTBEAT = (
+        "no_heartbeat",
+        "the task that writes the heartbeat to the log has failed; it is being restarted",
+    )
+    NO_TICK = (
+        "no_tick",
+        "the task that watches the machine's clock has failed; it is being restarted",
+    )
+    NO_CONFIG = (
+        "no_config",
+        "the task that watches the config file has failed; it is being restarted",
+    )
+    NO_STATE = (
+        "no_state",
+        "the task that watches the ledger's file has failed; it is being restarted",
+    )
     NO_NEIGHBOURS = (
         "no_neighbours",
-        "the watcher for other daemons on the account has died and is started again",
+        "the task that watches for other daemons on the account has failed; it is being restarted",
     )
     LEDGER_BEHIND = (
         "ledger_behind",
-        "the disk takes seconds to keep what happened; see that it is neither broken nor busy",
+        "writes to the ledger take seconds; check that the disk is not full, failing or overloaded",
     )
-    STALE_FEED = "stale_feed", "the stream's frames come late, or from the future"
-    NOT_RECONCILED = "not_reconciled", "the account has not been read since the stream came up"
-    EXCHANGE_NOT_READ = "exchange_not_read", "the exchange's state has not been read yet"
-    LISTING_NOT_READ = "listing_not_read", "the listing could not be read several times in a row"
-    EXCHANGE_PAUSED = "exchange_paused", "the exchange has paused trading"
-    FEE_TYPE = "fee_type", "makers would pay a fee that is not known here"
+    STALE_FEED = (
+        "stale_feed",
+        (
+            "the stream's messages arrive seconds late, or bear times in the future; if that "
+            "lasts, check the network and this machine's clock"
+        ),
+    )
+    NOT_RECONCILED = (
+        "not_reconciled",
+        "the account has not been read since the stream connected; it is being read",
+    )
+    EXCHANGE_NOT_READ = (
+        "exchange_not_read",
+        "the exchange's state has not been read yet; it is being read",
+    )
+    LISTING_NOT_READ = (
+        "listing_not_read",
+        (
+            "the list of markets could not be read several times in a row; it is tried again "
+            "every few seconds"
+        ),
+    )
+    EXCHANGE_PAUSED = (
+        "exchange_paused",
+        "the exchange has paused trading; nothing to do but wait for it",
+    )
+    FEE_TYPE = (
+        "fee_type",
+        (
+            "the exchange states a fee for makers that mmbot does not know; it quotes again once "
+            "a known fee is stated (docs/fees.md)"
+        ),
+    )
     # The shard
-    NO_GROUP = "no_group", "there is no order group to place orders in"
+    NO_GROUP = (
+        "no_group",
+        "the order group that limits fills is missing; the exchange is asked for one",
+    )
     GROUP_TRIGGERED = (
         "group_triggered",
-        "too much filled at once, and the order group waits to be reset",
+        (
+            "too many contracts filled within 15 seconds, so that the exchange cancelled the "
+            "order group's orders; the group is reset after a minute"
+        ),
     )
     # The event
-    NO_BELIEF = "no_belief", "no belief of the week has been formed yet (16 weeks have one at most)"
+    NO_BELIEF = (
+        "no_belief",
+        (
+            "there is no forecast of the week yet (16 weeks have one at most); it is made once "
+            "the counts are read"
+        ),
+    )
     RELEASE_DUE = (
         "release_due",
         (
-            "a day's count may be out that the belief does not know; if none will come, "
-            "say so with `mmbot counts none DATE`"
+            "a day's count may be out that the forecast does not include; it is waited for, and "
+            "if none will come, say so with `mmbot counts none DATE`"
         ),
     )
     RELEASE_POSSIBLE = (
         "release_possible",
         (
-            "a day's count may come early; nothing is quoted until the belief has it or the time "
-            "for it is over"
+            "a day's count may come out early; quoting resumes once the forecast includes it, or "
+            "when the time for it is over"
         ),
     )
     EVENT_UNREADABLE = (
         "event_unreadable",
-        "what the exchange lists of the event cannot be read; the log says what",
+        (
+            "the exchange's data about the event cannot be read; it is read again every half "
+            "minute, and the log says what is wrong with it"
+        ),
     )
     # The market
     PAUSED_BY_OPERATOR = (
@@ -92,66 +152,121 @@ class Gate(enum.StrEnum):
     POSITION_CONTRADICTS = (
         "position_contradicts",
         (
-            "what is booked here is not what the account holds; the account is read again until "
-            "they agree"
+            "mmbot's record of the position differs from the account's; the account is read again "
+            "until they agree, and if that takes minutes, compare the figures in the log with the "
+            "account"
         ),
     )
     UNREADABLE = (
         "unreadable",
-        "what the exchange says of the market, or of our fills there, cannot be read",
+        (
+            "the exchange's data about the market, or about our fills there, cannot be read; it "
+            "is read again, and the log says what is wrong with it"
+        ),
     )
-    SETTLED = "settled", "the market is decided"
-    MARKET_PAUSED = "market_paused", "the exchange has paused the market"
-    NOT_OPEN = "not_open", "the market has not opened yet"
-    CLOSED = "closed", "the market closes within a second or has closed"
-    NO_BOOK = "no_book", "its book is not known, or not trusted, and has been asked for"
+    SETTLED = "settled", "the market has its result; nothing is left to do"
+    MARKET_PAUSED = (
+        "market_paused",
+        "the exchange has paused the market; nothing to do but wait for it",
+    )
+    NOT_OPEN = "not_open", "the market has not opened yet; it is quoted from its opening on"
+    CLOSED = "closed", "the market has closed, or closes within a second; nothing is left to do"
+    NO_BOOK = (
+        "no_book",
+        "the market's order book is missing or out of date; a new copy is on request",
+    )
     NO_MARKET_PRICE = (
         "no_market_price",
         (
-            "no market of the event shows what this one is worth, and too few days "
-            "are published to do without"
+            "no order book of the event is tight and deep enough to check the forecast here; "
+            "quoting starts once one is, or once more days are published"
         ),
     )
     # The quote
     REDUCE_ONLY = (
         "reduce_only",
-        "the event or the day has lost what it may, and there is nothing to reduce",
+        (
+            "the loss limit of the event or of the day is reached, and there is no position to "
+            "reduce; the day's limit starts afresh tomorrow (`mmbot pnl`)"
+        ),
     )
     FAIR_EXTREME = (
         "fair_extreme",
-        "its fair value is beyond quoting.minimum_fair or quoting.maximum_fair",
+        (
+            "the fair value is beyond quoting.minimum_fair or quoting.maximum_fair; it is quoted "
+            "again once it is within"
+        ),
     )
     NO_PRICE_OR_ROOM = (
         "no_price_or_room",
-        "no price keeps the margin, or the position has no room to grow",
+        "no price leaves the margin, or the position may not grow; `mmbot explain` shows which",
     )
     # A hold after a fill
     TAKEN_ON_NEWS = (
         "taken_on_news",
         (
-            "an order was filled here while a count was news, and whoever took it may "
-            "have read it better; tried again half an hour after the count"
+            "an order filled here just after a count came out, and its taker may have read the "
+            "count better; new orders follow half an hour after the count"
         ),
     )
     # Holds after a refusal
     POST_ONLY_CROSS = (
         "post_only_cross",
-        "an order would have crossed the book; tried again in a moment",
+        (
+            "an order was refused because it would have crossed the book; the next one follows in "
+            "a second"
+        ),
     )
-    ALREADY_EXISTS = "already_exists", "an order was there already; the exchange is asked"
+    ALREADY_EXISTS = (
+        "already_exists",
+        "an order was refused because it exists already; the exchange is asked about it",
+    )
     INSUFFICIENT_BALANCE = (
         "insufficient_balance",
-        "the balance did not suffice for an order; tried again in a minute",
+        "an order was refused for want of money; it is tried again every minute, or deposit more",
     )
-    PAUSED = "paused", "an order was refused because trading is paused"
-    INACTIVE = "inactive", "an order was refused because the market is not active"
-    NOT_FOUND = "not_found", "an order was refused because the market or the group is gone"
-    NO_CHANGE = "no_change", "a change was refused because it changed nothing"
-    RATE_LIMITED = "rate_limited", "the exchange refused an order for want of tokens"
-    CLOCK = "clock", "the exchange refuses this machine's clock"
-    UNAUTHORISED = "unauthorised", "the exchange refuses the API key"
-    FORBIDDEN = "forbidden", "the API key may not trade"
-    OTHER = "other", "the exchange refused an order; the log says why"
+    PAUSED = (
+        "paused",
+        "an order was refused because trading is paused; it is tried again every five seconds",
+    )
+    INACTIVE = (
+        "inactive",
+        (
+            "an order was refused because the market is not active; it is tried again every five "
+            "seconds"
+        ),
+    )
+    NOT_FOUND = (
+        "not_found",
+        "an order was refused because its market or order group is gone; both are looked up again",
+    )
+    NO_CHANGE = (
+        "no_change",
+        "a change was refused because it changed nothing; the exchange is asked about the order",
+    )
+    RATE_LIMITED = (
+        "rate_limited",
+        (
+            "an order was refused because too many requests were sent; the next one follows in a "
+            "second"
+        ),
+    )
+    CLOCK = (
+        "clock",
+        (
+            "the exchange refuses requests because of this machine's clock; let NTP keep the time "
+            "(`timedatectl`)"
+        ),
+    )
+    UNAUTHORISED = (
+        "unauthorised",
+        "the exchange refuses the API key; check the key with `mmbot check`, or create a new one",
+    )
+    FORBIDDEN = "forbidden", "the API key may not trade; create one that may and restart the daemon"
+    OTHER = (
+        "other",
+        "the exchange refused an order; it is tried again in half a minute, and the log says why",
+    )
 
 
 # Gates that are shut only because this session has not read or computed something yet.

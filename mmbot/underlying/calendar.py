@@ -28,7 +28,7 @@ _MILLISECOND = dt.timedelta(milliseconds=1)
 _EARLIEST, _LATEST = -62_135_510_400_000, 253_402_214_400_000
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-_EVENT_TICKER = re.compile(rf"[A-Z]+-(\d{{2}})({'|'.join(_MONTHS)})(\d{{2}})\Z", re.ASCII)
+_EVENT_TICKER = re.compile(rf"[A-Z0-9]+-(\d{{2}})({'|'.join(_MONTHS)})(\d{{2}})\Z", re.ASCII)
 
 
 class Week(msgspec.Struct, frozen=True, order=True):

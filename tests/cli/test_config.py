@@ -343,11 +343,11 @@ def test_init_never_writes_over_a_file(invoke: Mmbot, tmp_path: Path) -> None:
     ("arguments", "reason"),
     [
         (("--mode", "real"), "write one of paper, demo, live"),
-        (("--margin", "7"), "quoting.margin"),
+        (("--margin", "7"), "mmbot: the options: quoting.margin: expected a number < 1.0"),
         (("--margin", "0,1"), "quoting.margin"),
         (("--key-path", "nowhere.pem"), "cannot read the private key"),
         (("--event-loss-dollars", "none"), "limits.event_loss_dollars"),
-        (("--set", "quoting.contracts=1000"), "quoting.contracts (1000) is above"),
+        (("--set", "quoting.contracts=1000"), "--set has 2 mistakes:"),
         (("--set", "underlying.name=jobs"), "choose from tsa, ferries"),
         (
             (

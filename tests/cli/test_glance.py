@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 
 from mmbot.daemon.ledger import Ledger
 from mmbot.trading.commands import MarketView, Markout, RecordFill, RecordViews
+from mmbot.units import Money, Price
 from tests.cli.conftest import Mmbot
 from tests.daemon.builders import EVENT, TICKER, fill
 
@@ -73,6 +75,14 @@ def test_fills_come_with_their_markouts_and_say_what_is_left_out(
     assert (latest["trade_id"], latest["count"], latest["fair"]) == ("t2", "5.00", 0.6)
     assert latest["markouts"]["1min"]["fair"] == 0.7
     assert json_of(invoke, "fills", "--event", "KXTSAW-26APR26")["fills"] == []
+    assert json_of(invoke, "fills", "--event", EVENT.lower())["left_out"] == 0
+
+
+@pytest.mark.parametrize("text", ["26APR19", "A2.45", "KXTSAW-26APR19-A2.45", "KXTSAW-26APR18"])
+def test_what_names_no_event_is_refused(ledger: Path, invoke: Mmbot, text: str) -> None:
+    done = invoke("fills", "--event", text, *CONFIG)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"--event: '{text}' is not an event ticker" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["positions", "pnl", "fills"])
@@ -81,6 +91,24 @@ def test_a_person_reads_them_in_eighty_columns(ledger: Path, invoke: Mmbot, comm
     assert "A2.45" in shown
     assert "from the ledger" in shown
     assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_the_widest_fill_stands_whole_in_eighty_columns(tmp_path: Path, invoke: Mmbot) -> None:
+    made = Ledger(tmp_path / "state" / "demo")
+    sold = msgspec.structs.replace(
+        fill(count=123_456), side="ask", price=Price(9_905), fee=Money(12_345_678)
+    )
+    made.add_fill(RecordFill(sold, 1, MarketView(fair=0.6), confirmed=True))
+    view = MarketView(0.5, 0.6, 0.7)
+    later = [Markout(sold.trade_id, "o1", at, sold.at + 1, view) for at in ("1min", "1h")]
+    made.add_views(RecordViews((), tuple(later)))
+    made.close()
+    lines = invoke("fills", *CONFIG).stdout.splitlines()
+    headings, row = lines[1].split(), lines[3].split()
+    assert headings == ["time", "market", "side", "count", "price", "fee", "fair", "1min", "1h"]
+    figures = ["sell", "1234.56", ".9905", "12.35", "0.600", "0.700", "0.700"]
+    assert row[2:] == ["26APR19-A2.45", *figures]
+    assert max(map(len, lines)) <= 80
 
 
 @pytest.mark.parametrize("command", ["positions", "pnl", "orders", "fills"])

@@ -22,6 +22,25 @@ def test_print_shows_both_files_and_needs_neither_root_nor_systemd(mmbot: Mmbot)
     assert "# /usr/local/bin/mmbot, mode 755" in printed.stdout
 
 
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (("--config", "none.toml"), "none.toml"),
+        (("--private-key", "none.pem"), "cannot read none.pem: No such file or directory"),
+        (
+            ("--live", "--config", "config/paper.toml"),
+            "the config says 'paper' and --live is given",
+        ),
+    ],
+)
+def test_print_refuses_what_an_installation_would_refuse(
+    mmbot: Mmbot, given: tuple[str, ...], sentence: str
+) -> None:
+    refused = mmbot("install-service", "--print", *given)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert sentence in refused.stderr
+
+
 @pytest.mark.skipif(Path("/run/systemd/system").exists(), reason="there is a systemd here")
 def test_where_it_cannot_be_done_it_is_refused_in_a_sentence(mmbot: Mmbot) -> None:
     refused = mmbot("install-service")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from mmbot.cli import _PANELS
 from mmbot.cli.place import state_directory
 from mmbot.config import Settings, load
 from mmbot.errors import ExitCode
@@ -97,6 +98,18 @@ def test_the_help_flows_in_a_terminal_of_80_columns(
     for paragraph in "\n".join(lines).strip().split("\n\n"):
         flowing = textwrap.fill(" ".join(paragraph.split()), 78, break_on_hyphens=False)
         assert paragraph == flowing
+
+
+def test_no_help_is_cut_in_a_terminal_of_80_columns(
+    invoke: Mmbot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    of_all = [[name] for names in _PANELS.values() for name in names]
+    of_all += [["history", each] for each in ("fetch", "status", "verify", "import")]
+    of_all += [["config", each] for each in ("show", "diff", "schema", "template")]
+    of_all += [["counts", "none"], ["alerts", "test"]]
+    cut = [each for each in of_all if "\N{HORIZONTAL ELLIPSIS}" in invoke(*each, "--help").stdout]
+    assert cut == []
 
 
 def test_the_help_keeps_each_example_on_its_line(invoke: Mmbot) -> None:

@@ -82,6 +82,20 @@ def test_lines_are_chosen_by_time(log: Path, invoke: Mmbot) -> None:
         (("x", "--unit", "mmbot"), "not both"),
         (("x", "--level", "loud"), "write one of debug, info, warning, error"),
         (("x", "--since", "soon"), "--since 'soon' is not a time; write now, a date"),
+        (
+            ("x", "--since", "2026-04-17", "--until", "2026-04-16"),
+            "--until 2026-04-16 is not after --since 2026-04-17",
+        ),
+        (
+            ("x", "--event", "order.placed"),
+            "there is no event 'order.placed'; did you mean order.place",
+        ),
+        (("x", "--event", "fill", "--event", "Fill*"), "'Fill*'; did you mean fill"),
+        (("x", "--event", "fil"), "did you mean fill, fill.voided, fills.restored?"),
+        (("x", "--event", "blocked"), "did you mean quotes.blocked?"),
+        (("x", "--event", ""), "there is no event ''; docs/log.md lists all"),
+        (("x", "--event", "nonsense"), "no event 'nonsense'; docs/log.md lists all"),
+        (("x", "--market", "A2.*"), "--market 'A2.*' is no part of a ticker; write letters"),
     ],
 )
 def test_what_cannot_be_read_is_refused(
@@ -90,6 +104,12 @@ def test_what_cannot_be_read_is_refused(
     done = invoke("tail", "--no-follow", *arguments)
     assert done.returncode == 2
     assert sentence in done.stderr
+
+
+@pytest.mark.parametrize("pattern", ["start*", "starting", "*", "[ns]*ing"])
+def test_events_are_chosen_by_patterns(log: Path, invoke: Mmbot, pattern: str) -> None:
+    done = invoke("tail", str(log), "--no-follow", "--event", pattern)
+    assert "starting" in done.stdout
 
 
 def test_a_file_is_followed_through_truncation_and_rotation(tmp_path: Path) -> None:

@@ -431,7 +431,7 @@ async def test_alerts_test_says_what_became_of_each_address(
 ) -> None:
     none = mmbot("alerts", "test", "--config", quick_config)
     assert none.returncode == 2
-    assert "there is no address" in none.stderr
+    assert "no address for alerts is set; write one per line into" in none.stderr
     closed = f"json://me:{SECRET}@127.0.0.1:{free_port()}"
     monkeypatch.setenv("MMBOT_ALERT_URLS", closed)
     failed = mmbot("alerts", "test", "--config", quick_config)

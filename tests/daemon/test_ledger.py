@@ -19,7 +19,7 @@ from mmbot.bot.outputs import ShownCount
 from mmbot.daemon.ledger import FILE_NAME, Ledger, read_halt
 from mmbot.daemon.ledger_reader import TradeRecords, read_records
 from mmbot.daemon.ledger_schema import ADDITIONS
-from mmbot.errors import BadInput
+from mmbot.errors import BadInput, NotReady
 from mmbot.trading.commands import (
     MarketSample,
     MarketView,
@@ -133,7 +133,7 @@ def test_another_event_does_not_count(tmp_path: Path) -> None:
 
 def test_two_processes_never_share_a_ledger(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    with pytest.raises(BadInput, match="another mmbot is at work"):
+    with pytest.raises(NotReady, match="another mmbot is at work"):
         Ledger(tmp_path)
     ledger.close()
 

@@ -77,7 +77,7 @@ def test_a_second_daemon_on_the_same_state_is_refused(
     with daemon(quick_config, exchange.venue_file, tmp_path / "state") as process:
         read_until(process, "starting")
         second = mmbot("run", "--config", quick_config, "--venue", str(exchange.venue_file))
-    assert second.returncode == 2
+    assert second.returncode == 3
     assert "another mmbot is at work" in second.stderr
 
 

@@ -5,6 +5,7 @@ import datetime as dt
 from mmbot.observe.explain import explain
 from mmbot.trading.events import BeliefFormed, FeeTypeRead, StreamLost, Woken
 from mmbot.trading.fees import ONE_TIME, FeeTerms
+from mmbot.trading.gates import Gate
 from mmbot.trading.operator_events import CountsMissing
 from mmbot.tsa.releases import assumed_release
 from mmbot.underlying.counts import Counts
@@ -75,7 +76,7 @@ def test_a_shut_gate_comes_after_all_that_is_known() -> None:
     bench.quote()
     bench.handle(StreamLost())
     steps = texts(bench)
-    assert steps["gate"] == "no_stream: the exchange's stream is not up"
+    assert steps["gate"] == f"no_stream: {Gate.NO_STREAM.meaning}"
     assert "book" not in steps
     assert "fair" in steps
 
@@ -84,7 +85,10 @@ def test_a_position_and_what_it_may_cost_are_explained() -> None:
     bench = Bench()
     bench.start()
     bench.handle(fills_listed(fill("t-1", "o-1", 1000)), after=250)
-    assert "holder of 10.00 here, -4.100000 at the worst" in texts(bench)["reservation"]
+    assert (
+        "holder of 10.00 here, with -$4.10 in the event's worst outcome and $"
+        in texts(bench)["reservation"]
+    )
 
 
 def test_without_a_belief_only_the_gate_is_explained() -> None:
@@ -137,4 +141,4 @@ def test_a_fee_is_named_with_what_the_exchange_calls_it() -> None:
     bench = Bench()
     bench.quote()
     bench.handle(FeeTypeRead(FeeTerms("flat", ONE_TIME)))
-    assert texts(bench)["gate"] == "fee_type_flat: makers would pay a fee that is not known here"
+    assert texts(bench)["gate"] == f"fee_type_flat: {Gate.FEE_TYPE.meaning}"

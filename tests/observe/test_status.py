@@ -231,7 +231,7 @@ def test_what_keeps_everything_off_stands_in_words() -> None:
     bench = Bench()
     bench.rest()
     bench.handle(StreamLost())
-    text = text_of(shown(bench))
+    text = " ".join(text_of(shown(bench)).split())
     assert "NOT QUOTING" in text
     assert f"no_stream: {Gate.NO_STREAM.meaning}" in text
     bench.handle(Halted(NOW, "storm"))
@@ -280,3 +280,9 @@ def test_how_quick_it_was_is_told_in_a_line_of_what_was_measured() -> None:
             shown(Bench(), msgspec.structs.replace(AROUND, latency=LatencyStatus.of(Latency())))
         ).split()
     )
+
+
+def test_cash_is_said_to_be_that_before_what_open_events_have_cost() -> None:
+    bench = Bench()
+    bench.start()
+    assert "before open events; 0 orders live" in " ".join(text_of(shown(bench)).split())

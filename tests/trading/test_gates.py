@@ -33,8 +33,10 @@ RUNNING = ServiceState(streaming=True, reconciled=True, exchange=None)
 
 
 @pytest.mark.parametrize("gate", Gate)
-def test_every_gate_has_a_meaning_for_the_operator(gate: Gate) -> None:
-    assert len(gate.meaning.split()) >= 3
+def test_every_gate_says_what_is_wrong_and_what_ends_it(gate: Gate) -> None:
+    wrong, _, end = gate.meaning.partition("; ")
+    assert len(wrong.split()) >= 3
+    assert len(end.split()) >= 3
 
 
 @pytest.mark.parametrize("gate", Gate)

@@ -40,10 +40,12 @@ def test_a_week_named_by_another_day_than_a_sunday_is_refused() -> None:
         Week(dt.date(2026, 4, 18))
 
 
-@given(days)
-def test_a_ticker_names_its_week(day: dt.date) -> None:
+@given(days, st.text("ABZ019", min_size=2, max_size=32))
+def test_a_ticker_names_its_week_in_whatever_series_a_config_may_name(
+    day: dt.date, series: str
+) -> None:
     week = Week.of(day)
-    assert Week.from_event_ticker(week.event_ticker("KXTSAW")) == week
+    assert Week.from_event_ticker(week.event_ticker(series)) == week
 
 
 def test_the_ticker_is_the_exchanges() -> None:
