@@ -294,7 +294,8 @@ class Network:
         delivery = self._faults.call(request, self._scheduler.now)
         call = _OpenCall(answered)
         self._open_calls += 1
-        self._scheduler.after(self._timeout_ms, partial(self._end, call, None))
+        if not delivery.is_answered_within(self._timeout_ms):
+            self._scheduler.after(self._timeout_ms, partial(self._end, call, None))
         if delivery.front_answer is not None and delivery.answer_delay is not None:
             front = self._dated(delivery.front_answer)
             answer = partial(self._answer, call, front)

@@ -74,6 +74,8 @@ class EchoWatch:
     def check(self, now: Milliseconds) -> bool:
         """Distrust what has not shown in time; return whether that, or a report, changes all."""
         heard_again, self._heard_again = self._heard_again, False
+        if not (self._reports or self._books or self._fills):
+            return heard_again
         books = self._check_books(now)
         silent = [name for name, due in self._reports.items() if now >= due]
         untold = [key for key, (ticker, due) in self._fills.items() if now >= due]

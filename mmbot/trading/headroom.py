@@ -153,10 +153,14 @@ class MarketHeadroom(msgspec.Struct, frozen=True):
 
 
 class Headroom:
-    """The headroom in each market at one instant, with every order counted that may be live."""
+    """The headroom in each market at one instant, with every order counted that may be live.
 
-    def __init__(self, state: TradingState) -> None:
+    It holds for as long as nothing in its `basis` changes, unless it was claimed from.
+    """
+
+    def __init__(self, state: TradingState, basis: tuple[object, ...] = ()) -> None:
         self._state = state
+        self.basis = basis
         self._markets: dict[str, MarketHeadroom] = {}
         self._worst_cases: dict[str, WorstCase] = {}
         self._collateral: dict[int, CollateralBudget | None] = {}
@@ -208,6 +212,31 @@ class Headroom:
                     budget.spend(fill.ticker, fill.side, fill.price, fill.count)
         budget.reserve(order for order in state.orders if _is_on(state, order, shard))
         return budget
+
+
+def headroom_basis(state: TradingState) -> tuple[object, ...]:
+    """Return everything that the headroom in all markets follows from."""
+    orders = [(o.client_id, o.exposed, o.state is OrderState.CANCELLING) for o in state.orders]
+    events = [
+        (
+            each,
+            each.portfolio.changes,
+            each.fee,
+            each.unlisted.loss,
+            each.fills.unconfirmed,
+            each.fills.doubted,
+        )
+        for each in state.events.values()
+    ]
+    # A listing may move a market to another shard.
+    return (
+        state.settings,
+        state.cash,
+        state.listing_read_at,
+        tuple(state.flat.items()),
+        orders,
+        events,
+    )
 
 
 def _is_on(state: TradingState, order: Order, shard: int) -> bool:

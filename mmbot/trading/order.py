@@ -176,8 +176,8 @@ class Order(msgspec.Struct):
     @property
     def exposed(self) -> Count:
         """What may still change the position: all that is not booked and could be."""
-        most = self.filled if self.state is OrderState.AWAITING_FILLS else self.count
-        return Count(max(0, most - self.booked))
+        left = (self.filled if self.state is _AWAITING_FILLS else self.count) - self.booked
+        return Count(left) if left > 0 else _NOTHING
 
 
 def adopted_order(report: OrderReport, now: Milliseconds) -> Order:

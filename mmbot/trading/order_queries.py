@@ -38,9 +38,11 @@ class OrderQueries:
         One reading of the account fetches the fills that all orders await; an order whose fills
         stay away is queried as well.
         """
-        fills_due = False
+        fills_due, next_overdue = False, None
         for order in self._state.orders:
-            self._mark_overdue_unknown(order, now)
+            overdue = _mark_overdue_unknown(order, now)
+            if overdue is not None and (next_overdue is None or overdue < next_overdue):
+                next_overdue = overdue
             if order.state not in _QUERIED:
                 continue
             awaiting_fills = order.state is OrderState.AWAITING_FILLS
@@ -56,18 +58,9 @@ class OrderQueries:
                     continue
                 order.queried_at, order.queries = now, order.queries + 1
             self._buffer.wake_by(_next_query(order))
+        self._buffer.wake_by(next_overdue)
         if fills_due:
             self._buffer.add(account_request(self._state, now))
-
-    def _mark_overdue_unknown(self, order: Order, now: Milliseconds) -> None:
-        """Mark an order unknown that should have expired by now."""
-        if order.state not in _EXPIRING or not order.expires:
-            return
-        overdue = max(order.expires + _EXPIRY_GRACE_MS, order.queried_at + _LONGEST_WAIT_MS)
-        if now >= overdue:
-            order.mark_unknown()
-        else:
-            self._buffer.wake_by(overdue)
 
     def _query(self, order: Order, now: Milliseconds) -> bool:
         """Query an order if the tokens allow it; else ask to be woken when they do."""
@@ -78,6 +71,17 @@ class OrderQueries:
             return False
         self._buffer.add(QueryOrder(order.client_id, order.order_id, order.ticker, order.placed_at))
         return True
+
+
+def _mark_overdue_unknown(order: Order, now: Milliseconds) -> Milliseconds | None:
+    """Mark an order unknown that should have expired by now; else return when it should have."""
+    if order.state not in _EXPIRING or not order.expires:
+        return None
+    overdue = max(order.expires + _EXPIRY_GRACE_MS, order.queried_at + _LONGEST_WAIT_MS)
+    if now < overdue:
+        return overdue
+    order.mark_unknown()
+    return None
 
 
 def _next_query(order: Order) -> Milliseconds:

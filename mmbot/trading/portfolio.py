@@ -40,6 +40,9 @@ class Portfolio:
         self._fills: dict[tuple[str, str], Fill] = {}
         self._filled: dict[str, Count] = {}
         self.cash = Money(0)
+        # How often a fill was booked, or taken out again.
+        self.changes = 0
+        self._least: Money | None = None
 
     def book(self, fill: Fill) -> bool:
         """Book a fill; return whether it is new."""
@@ -50,6 +53,7 @@ class Portfolio:
         self._positions[fill.ticker] = Count(self._positions[fill.ticker] + fill.signed_count)
         self._cash[fill.ticker] = Money(self._cash[fill.ticker] + fill.cash)
         self.cash = Money(self.cash + fill.cash)
+        self._changed()
         return True
 
     def void(self, fill: Fill) -> None:
@@ -59,6 +63,18 @@ class Portfolio:
         self._positions[fill.ticker] = Count(self._positions[fill.ticker] - fill.signed_count)
         self._cash[fill.ticker] = Money(self._cash[fill.ticker] - fill.cash)
         self.cash = Money(self.cash - fill.cash)
+        self._changed()
+
+    def _changed(self) -> None:
+        self.changes += 1
+        self._least = None
+
+    @property
+    def least_wealth(self) -> Money:
+        """The least wealth that an outcome leaves, open orders not counted."""
+        if self._least is None:
+            self._least = min(self.wealth())
+        return self._least
 
     def __len__(self) -> int:
         """Return the number of fills."""

@@ -29,7 +29,7 @@ from mmbot.trading.gate_checks import (
     shard_gate,
 )
 from mmbot.trading.gates import CLOSING_MARGIN_MS, NOT_LEARNT_YET, Gate, ShutGate
-from mmbot.trading.headroom import Headroom, MarketHeadroom
+from mmbot.trading.headroom import Headroom, MarketHeadroom, headroom_basis
 from mmbot.trading.market_state import MarketState
 from mmbot.trading.order import Order, OrderState
 from mmbot.trading.order_action import OrderAction, order_action, renewal_due
@@ -84,8 +84,10 @@ class Requoting:
         self._state = state
         self._buffer = buffer
         self._writer = OrderWriter(state, buffer, new_client_id)
-        # Both stay as they are while nothing but books changes, and nothing is sent.
+        # Both as the last pass left them: they hold while nothing but books changes, and nothing
+        # is sent. The headroom also holds as long as its basis, if it `may_differ`.
         self._headroom: Headroom | None = None
+        self._may_differ = False
         self._done: dict[str, _Done] = {}
         self._begin(0, check_limit=False)
 
@@ -93,7 +95,10 @@ class Requoting:
         self._now = now
         self._check_limit = check_limit
         if check_limit:
-            self._forget()
+            self._may_differ = True
+            self._done.clear()
+        # Whether an order was found that has to go, whose room others have then been given.
+        self._excess_found = False
         # The events of the markets reviewed so far; the last of them is under review.
         self._events: list[str] = []
         self._writes = Writes()
@@ -122,7 +127,8 @@ class Requoting:
                 self._review_market(event_state, market, ticker, common_gate)
         if self._changed_gates:
             self._log_gates()
-        if self._writer.send(self._writes, self._events, now, self._headroom_in):
+        changed = self._writer.send(self._writes, self._events, now, self._headroom_in)
+        if changed or self._excess_found:
             self._forget()
 
     def _common_gate(self, event_state: EventState) -> Gate | None:
@@ -136,10 +142,13 @@ class Requoting:
         )
 
     def _headroom_in(self, ticker: str) -> MarketHeadroom:
-        """Return the headroom in a market."""
-        if self._headroom is None:
-            self._headroom = Headroom(self._state)
-        return self._headroom.at(ticker)
+        """Return the headroom in a market, as an earlier pass found it if nothing has changed."""
+        headroom = self._headroom
+        if headroom is None or self._may_differ:
+            basis, self._may_differ = headroom_basis(self._state), False
+            if headroom is None or headroom.basis != basis:
+                headroom = self._headroom = Headroom(self._state, basis)
+        return headroom.at(ticker)
 
     # What should change
 
@@ -296,7 +305,7 @@ class Requoting:
         reason = "reprice" if market.shut_gate is None else market.reason or "reprice"
         excess = self._headroom_in(order.ticker).excess(order) if self._check_limit else None
         if excess:
-            wanted, reason = None, excess
+            wanted, reason, self._excess_found = None, excess, True
         elif now < order.spared_until and self._cannot_judge_yet(market):
             self._buffer.wake_by(order.spared_until, self._events[-1])
             return

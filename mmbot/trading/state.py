@@ -213,7 +213,7 @@ class TradingState(msgspec.Struct):
     def may_only_reduce(self, event_state: EventState, now: Milliseconds) -> bool:
         """Return whether the event, or the day, has lost as much as it may."""
         lost = self.losses.loss(self.clock.at(now).date())
-        spent = min(event_state.portfolio.wealth()) <= self.floor(event_state)
+        spent = event_state.portfolio.least_wealth <= self.floor(event_state)
         return spent or lost >= self.settings.limits.daily_loss
 
     def mark_pnl(self, event_state: EventState, now: Milliseconds) -> PnlMark | None:

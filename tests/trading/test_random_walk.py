@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmbot.trading import requoting
 from mmbot.trading.commands import (
     Cancel,
     Command,
@@ -473,11 +474,21 @@ def test_an_engine_that_is_left_alone_wakes_only_for_what_is_due() -> None:
     assert 10 <= walk.wakes <= 60
 
 
-def test_the_same_events_give_the_same_commands() -> None:
-    def commands(seed: int) -> list[Command]:
-        walk = Walk(seed, faults=True)
-        walk.begin()
-        walk.wander(200)
-        return walk.bench.all_commands
+def commands(seed: int) -> list[Command]:
+    walk = Walk(seed, faults=True)
+    walk.begin()
+    walk.wander(200)
+    return walk.bench.all_commands
 
+
+def test_the_same_events_give_the_same_commands() -> None:
     assert commands(7) == commands(7)
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=SEEDS)
+def test_headroom_kept_from_an_earlier_review_is_what_would_be_found_anew(seed: int) -> None:
+    kept = commands(seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(requoting, "headroom_basis", lambda _state: (object(),))
+        assert commands(seed) == kept
