@@ -12,6 +12,7 @@ filled, as happens when a counterparty knows more than the belief; each side on 
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import TypeAlias
@@ -36,6 +37,8 @@ _EVEN_ODDS = 0.5
 _LONGSHOT_PRICES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 # Settings and fees differ now and then; a process meets a handful.
 _TABLES_KEPT = 16
+# Of one event: what comes back, comes back soon.
+_PRICINGS_KEPT = 16
 
 
 class QuoteLimits(msgspec.Struct, frozen=True):
@@ -113,6 +116,38 @@ def price_event(
             edges[1, ::-1].tolist(),
         )
     )
+
+
+class LatestPricings:
+    """The latest quote limits of one event: prices flicker, and what was asked is asked again."""
+
+    def __init__(self) -> None:
+        self._found: OrderedDict[tuple[object, ...], list[QuoteLimits]] = OrderedDict()
+        self._quoting: QuotingSettings | None = None
+
+    def price(
+        self,
+        pooled: Pooled,
+        wealth: Sequence[float],
+        days_published: int,
+        quoting: QuotingSettings,
+        fee: MakerFee,
+        before: Sequence[QuoteLimits],
+    ) -> list[QuoteLimits]:
+        """Return what `price_event` does."""
+        if quoting is not self._quoting:
+            self._found.clear()
+            self._quoting = quoting
+        asked = pooled, tuple(wealth), days_published, fee
+        found = self._found.get(asked)
+        if found is None:
+            found = price_event(pooled, wealth, days_published, quoting, fee, before)
+            self._found[asked] = found
+            if len(self._found) > _PRICINGS_KEPT:
+                self._found.popitem(last=False)
+        else:
+            self._found.move_to_end(asked)
+        return found
 
 
 def _kelly_counts(
