@@ -70,12 +70,12 @@ class _Prices(msgspec.Struct, frozen=True):
 _ANY: Final = _Prices(-ONE_DOLLAR, 2 * ONE_DOLLAR)
 
 
-class QuoteBounds(msgspec.Struct, frozen=True):
+class QuoteBounds(msgspec.Struct):
     """What a market's quotes have to keep to whatever its book shows; made from the other values.
 
     `bid` and `ask` are the worst prices that the limits allow there, on the grid, with the room;
     `cheap` is the room of a bid below the lowest that is wanted. Limits may be others within
-    `bids` and `asks`, as long as they ask for the same sides and sizes.
+    `bids` and `asks`, as long as they ask for the same sides and sizes; `limits` are the latest.
     """
 
     limits: QuoteLimits
@@ -111,13 +111,16 @@ class QuoteBounds(msgspec.Struct, frozen=True):
     def _are_those_of(self, limits: QuoteLimits) -> bool:
         """Return whether the limits round to the same prices, where everything else is the same."""
         before, quoting = self.limits, self.settings.quoting
-        return (
+        are_those = (
             self.bids.least <= floor_price(limits.yes_value) <= self.bids.most
             and self.asks.least <= ceil_price(1 - limits.no_value) <= self.asks.most
             and limits.yes_count == before.yes_count
             and limits.no_count == before.no_count
             and _sides(quoting, limits.fair) == _sides(quoting, before.fair)
         )
+        if are_those:
+            self.limits = limits
+        return are_those
 
 
 def quote_bounds(

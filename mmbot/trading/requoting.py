@@ -54,9 +54,13 @@ from mmbot.trading.state import ShardState, TradingState
 from mmbot.trading.values import Side
 from mmbot.units import Count, Milliseconds
 
-# By themselves, as they are looked up for every order, and an enum's members are slow.
+# By themselves, as they are looked up for every order or gate, and an enum's members are slow.
 _RESTING: Final = OrderState.RESTING
 _UNKNOWN: Final = OrderState.UNKNOWN
+_FEE_TYPE: Final = Gate.FEE_TYPE
+_EVENT_UNREADABLE: Final = Gate.EVENT_UNREADABLE
+_UNREADABLE: Final = Gate.UNREADABLE
+_CONTRADICTS: Final = Gate.POSITION_CONTRADICTS
 
 
 class _Done(msgspec.Struct, frozen=True, gc=False):
@@ -260,13 +264,13 @@ class Requoting:
         exchange = self._state.service.exchange
         if exchange and exchange.gate is gate:
             return exchange
-        details = {
-            Gate.FEE_TYPE: event_state.unknown_fee,
-            Gate.EVENT_UNREADABLE: event_state.unreadable,
-            Gate.UNREADABLE: market.unreadable,
-            Gate.POSITION_CONTRADICTS: market.contradiction,
-        }
-        return ShutGate(gate, details.get(gate, ""))
+        if gate is _FEE_TYPE:
+            return ShutGate(gate, event_state.unknown_fee)
+        if gate is _EVENT_UNREADABLE:
+            return ShutGate(gate, event_state.unreadable)
+        if gate is _UNREADABLE:
+            return ShutGate(gate, market.unreadable)
+        return ShutGate(gate, market.contradiction if gate is _CONTRADICTS else "")
 
     def _review_side(
         self,
