@@ -77,6 +77,7 @@ def format_count(count: Count) -> str:
     return _format_fixed(count, _COUNT_DECIMALS)
 
 
+@lru_cache(_TEXTS_KEPT)
 def format_money(money: Money) -> str:
     """Write money as the exchange does: `4200000` becomes `"4.200000"`."""
     return _format_fixed(money, _MONEY_DECIMALS)

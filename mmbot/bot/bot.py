@@ -215,9 +215,11 @@ class Bot:
         return self._finish(now)
 
     def _timer_fired(self, now: Milliseconds) -> None:
-        self._apply_feed(self._feed.woken(now))
-        self._apply_counts(self._counts.woken(now))
-        if self._engine_due is not None and now >= self._engine_due:
+        if _is_due(self._feed.next_deadline, now):
+            self._apply_feed(self._feed.woken(now))
+        if _is_due(self._counts.next_due, now):
+            self._apply_counts(self._counts.woken(now))
+        if _is_due(self._engine_due, now):
             self._engine_due = None
             self._events.append(Woken())
 
@@ -325,3 +327,7 @@ class Bot:
             self._wake = WakeAt(at)
         self._out.append(self._wake)
         return self._out
+
+
+def _is_due(at: Milliseconds | None, now: Milliseconds) -> bool:
+    return at is not None and now >= at

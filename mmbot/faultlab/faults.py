@@ -218,6 +218,11 @@ class Faults:
         return True
 
     @property
+    def quiet(self) -> bool:
+        """Whether no message is faulty now."""
+        return self.calm or not self._rngs
+
+    @property
     def bunches_requests(self) -> bool:
         """Whether requests may arrive closer together than they were sent by the bot's clock."""
         return any(name in self._rates for name in _BUNCHING)
@@ -289,7 +294,7 @@ class Faults:
     def frame(self, kind: str, now: Milliseconds) -> list[FrameDelivery]:
         """Draw how a frame is delivered that is sent at a true time: never, once or twice."""
         deliveries = [FrameDelivery(self.latency())]
-        if self.calm or not self._rngs:
+        if self.quiet:
             return deliveries
         if kind == "orderbook_snapshot" and now < self.no_snapshot_until:
             self.count("snapshot_missing")

@@ -120,10 +120,20 @@ class WindowedCrowd:
         self._windows = windows
         self._current = 0
         self.paused = False
+        # When the crowd acts next, if that was looked up since it did last.
+        self._looked_up = False
+        self._next: Milliseconds | None = None
 
     def next_at(self) -> Milliseconds | None:
         """Return when the crowd acts next: in a window, or when the next one begins."""
-        at = None if self.paused else self._crowd.next_at()
+        if self.paused:
+            return None
+        if not self._looked_up:
+            self._next, self._looked_up = self._find_next(), True
+        return self._next
+
+    def _find_next(self) -> Milliseconds | None:
+        at = self._crowd.next_at()
         if at is None:
             return None
         windows, current = self._windows, self._current
@@ -138,18 +148,21 @@ class WindowedCrowd:
         """Resume in a window, at its speedup."""
         self._current = self._windows.index(window)
         self._crowd.activity = window.speedup
-        self.paused = False
+        self.paused = self._looked_up = False
 
     def act(self, now: Milliseconds) -> None:
         """Perform the actions that are due."""
+        self._looked_up = False
         self._crowd.act(now)
 
     def event_listed(self, event: ExchangeEvent, now: Milliseconds) -> None:
         """Handle the listing of another week's event."""
+        self._looked_up = False
         self._crowd.event_listed(event, now)
 
     def count_released(self, day: dt.date, now: Milliseconds) -> None:
         """Handle the release of a day's count."""
+        self._looked_up = False
         self._crowd.count_released(day, now)
 
 

@@ -52,12 +52,17 @@ def date_of(request: HttpRequest, answer: HttpAnswer | None) -> Milliseconds | N
     headers = dict(answer.headers) if answer is not None else {}
     if headers.get("age", "0") != "0" or request.path.startswith(_CACHED_PATHS):
         return None
-    return _milliseconds(headers.get("date", ""))
+    date = headers.get("date", "")
+    minute, second = date[:-6], date[-6:-4]
+    if not (minute[-1:] == ":" and second.isdecimal() and second < "60"):
+        return _milliseconds(date)
+    start = _milliseconds(f"{minute}00{date[-4:]}")
+    return None if start is None else start + 1000 * int(second)
 
 
-@lru_cache(256)
+@lru_cache(64)
 def _milliseconds(date: str) -> Milliseconds | None:
-    """Return an HTTP date as milliseconds; many answers bear the same."""
+    """Return an HTTP date as milliseconds; many answers bear one of the same minute."""
     try:
         at = parsedate_to_datetime(date)
     except (ValueError, OverflowError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -143,10 +144,12 @@ def to_milliseconds(at: dt.datetime) -> Milliseconds:
     return (at - _EPOCH) // _MILLISECOND
 
 
+@lru_cache(16)
 def from_milliseconds(milliseconds: Milliseconds) -> dt.datetime:
     """Return an instant as New York time; one that no calendar has as the nearest that it has.
 
-    Whatever is heard as an instant can so be written down.
+    Whatever is heard as an instant can so be written down. Most are asked for several times in a
+    row, and zones take time.
     """
     known = min(max(milliseconds, _EARLIEST), _LATEST)
     return (_EPOCH + known * _MILLISECOND).astimezone(EASTERN)

@@ -146,11 +146,12 @@ class Counts(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def digest(self) -> str:
         """The digest of the exact content: sixteen hexadecimal digits."""
-        content = hashlib.sha256()
-        for day in sorted(self.vintages):
-            for v in self.vintages[day]:
-                content.update(f"{day},{v.count},{to_milliseconds(v.seen)},{v.archived}\n".encode())
-        return content.hexdigest()[:16]
+        lines = (
+            f"{day},{v.count},{to_milliseconds(v.seen)},{v.archived}\n"
+            for day in sorted(self.vintages)
+            for v in self.vintages[day]
+        )
+        return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
 
     def series(self) -> tuple[dt.date, list[float]]:
         """Return the first day, and the settling count of each day from there on, NaN in a gap.
@@ -163,8 +164,10 @@ class Counts(msgspec.Struct, frozen=True, dict=True):
         first = min(self.vintages)
         start = first.toordinal()
         values = [math.nan] * (self.last_day.toordinal() - start + 1)
-        for day in self.vintages:
-            values[day.toordinal() - start] = self.settling_count(day)
+        for day, held in self.vintages.items():
+            # Nearly every day has one count, on which it settles.
+            count = held[0].count if len(held) == 1 else self.settling_count(day)
+            values[day.toordinal() - start] = count
         return first, values
 
 
