@@ -121,6 +121,8 @@ class Bot:
         )
         self._given_up: tuple[dt.date, ...] = ()
         self._engine_due: Milliseconds | None = None
+        self._feed_due: Milliseconds | None = None
+        self._counts_due: Milliseconds | None = None
         # The last output of the last step, which says when the bot is to be woken.
         self._wake: WakeAt | None = None
         self._out: list[Output] = []
@@ -189,6 +191,7 @@ class Bot:
                 self._apply_feed(self._feed.connected(now))
             case StreamClosed():
                 self._feed.disconnected()
+                self._feed_due = self._feed.next_deadline
                 self._events.append(StreamLost())
             case EventOccurred():
                 self._events.append(happened.event)
@@ -235,6 +238,7 @@ class Bot:
             self._events.append(StreamLost())
         if step.listing_stale:
             self._events.append(ListingStale())
+        self._feed_due = self._feed.next_deadline
 
     def _apply_counts(self, step: CountsStep) -> None:
         self._out += step.outputs
@@ -242,6 +246,7 @@ class Bot:
             # Before the belief that includes the count, so that the gate is shut until then.
             self._apply_given_up()
             self._apply_beliefs(self._beliefs.counts_changed(self.counts))
+        self._counts_due = self._counts.next_due
 
     def _apply_beliefs(self, step: BeliefStep) -> None:
         self._out += step.notes
@@ -317,7 +322,7 @@ class Bot:
         if self._gateway.unknown_words.notes:
             self._out += self._gateway.unknown_words.take_notes()
         at = self._engine_due
-        for due in (self._feed.next_deadline, self._counts.next_due):
+        for due in (self._feed_due, self._counts_due):
             if due is not None and (at is None or due < at):
                 at = due
         if at is None:

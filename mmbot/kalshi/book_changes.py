@@ -23,24 +23,29 @@ SIDES: Final[dict[str, Side]] = {"yes": "bid", "no": "ask"}
 _TEXTS_KEPT: Final = 16_384
 
 
-class _Change(msgspec.Struct, frozen=True, gc=False):
+# Fields are found soonest in the order in which the exchange sends them.
+
+
+class _Change(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     market_ticker: str
+    clock: wire.Integer = 0
     price_dollars: str
     delta_fp: str
     side: Literal["yes", "no"]
-    clock: wire.Integer = 0
     ts_ms: wire.Integer = 0
     client_order_id: wire.Word = None
 
 
-class ChangeFrame(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="orderbook_delta"):
+class ChangeFrame(
+    msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field="type", tag="orderbook_delta"
+):
     """A frame whose message is the change of a book."""
 
+    id: wire.Integer = 0
     sid: wire.Integer
     seq: wire.Integer
-    msg: _Change
-    id: wire.Integer = 0
     sending_ts_ms: wire.Integer = 0
+    msg: _Change
 
 
 class _Texts(dict[str, _Number | None], Generic[_Number]):
@@ -63,12 +68,5 @@ class _Texts(dict[str, _Number | None], Generic[_Number]):
 
 PRICES: Final = _Texts(wire.level_price)
 COUNTS: Final = _Texts(parse_count)
-_DECODER: Final = msgspec.json.Decoder(ChangeFrame)
-
-
-def decode_change(data: bytes | str) -> ChangeFrame | None:
-    """Decode a frame that is the change of a book; any other frame is `None`."""
-    try:
-        return _DECODER.decode(data)
-    except wire.UNREADABLE:
-        return None
+# Decodes a frame that is the change of a book; whatever else it is raises one of `wire.UNREADABLE`.
+read_change: Final = msgspec.json.Decoder(ChangeFrame).decode

@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from mmbot.kalshi import messages as wire
 from mmbot.kalshi import vocabulary
 from mmbot.kalshi.account_messages import fill_on_stream, order_on_stream
-from mmbot.kalshi.book_changes import COUNTS, PRICES, SIDES, decode_change
+from mmbot.kalshi.book_changes import COUNTS, PRICES, SIDES, read_change
 from mmbot.kalshi.stream_events import fee_change, group_change, market_change
 from mmbot.kalshi.subscriptions import (
     BOOKS,
@@ -30,7 +30,7 @@ from mmbot.kalshi.subscriptions import (
     FeedStep,
     Subscriptions,
 )
-from mmbot.kalshi.unknown_words import VocabularyMonitor
+from mmbot.kalshi.unknown_words import EXAMINED_DELTA, VocabularyMonitor
 from mmbot.trading.events import (
     CLOCK_TOLERANCE_MS,
     BookChanged,
@@ -52,7 +52,7 @@ _MOST_DOUBTED = 100
 # The stream lags from a frame older than the first on, until one is no older than the second.
 _LAGGING_MS, _IN_TIME_MS = 3_000, 1_000
 # The same for frames that seem to come from the future: the clocks differ.
-_AHEAD_MS = CLOCK_TOLERANCE_MS
+_EARLIEST_MS = -CLOCK_TOLERANCE_MS
 
 
 class Feed:
@@ -89,6 +89,8 @@ class Feed:
         self._last_seq: dict[int, int] = {}
         # The number of a subscription's last frame, if that came late.
         self._late_seq: dict[int, int] = {}
+        # The number of the change that may be read quickly; `None` while no frame may be.
+        self._quick_seq: int | None = None
         # Types that nobody knows -> when their channel was last doubted.
         self._doubted: dict[tuple[str, str], Milliseconds] = {}
 
@@ -117,26 +119,27 @@ class Feed:
         `None` leaves it to `received`: whatever else it is, out of sequence, late, about an own
         order, or unreadable.
         """
-        frame = decode_change(data)
-        if frame is None:
+        try:
+            frame = read_change(data)
+        except wire.UNREADABLE:
             return None
         sid, seq, change = frame.sid, frame.seq, frame.msg
         subscriptions, ticker = self._subscriptions, change.market_ticker
         sent = frame.sending_ts_ms or change.ts_ms
         if (
-            sid != subscriptions.book_sid
-            or self._last_seq.get(sid) != seq - 1
-            or self._late_seq
-            or not -_AHEAD_MS <= now - sent <= _LAGGING_MS
-            or self._lagging
+            seq != self._quick_seq
+            or sid != subscriptions.book_sid
+            or not _EARLIEST_MS <= now - sent <= _LAGGING_MS
             or ticker not in subscriptions.followed
             or change.client_order_id is not None
+            or not seq % EXAMINED_DELTA
         ):
             return None
         price, count = PRICES[change.price_dollars], COUNTS[change.delta_fp]
-        if price is None or count is None or not self.unknown_words.passes_delta():
+        if price is None or count is None:
             return None
         self._last_seq[sid] = seq
+        self._quick_seq = seq + 1
         self._last_sent = sent
         subscriptions.books_heard = now
         return BookChanged(ticker, SIDES[change.side], price, count)
@@ -153,7 +156,7 @@ class Feed:
         self._in_time_again = None
         try:
             frame = wire.decode_frame(data)
-            self.unknown_words.examine_frame(frame.type, data)
+            self.unknown_words.examine_frame(frame.type, data, frame.seq)
             self._track_age(frame.sending_ts_ms)
             if frame.sid == self._subscriptions.book_sid and frame.type != BOOKS:
                 self._subscriptions.books_heard = now
@@ -166,6 +169,9 @@ class Feed:
         # quoted before that is handled.
         if self._in_time_again is not None and not step.reconnect:
             step.events.append(self._in_time_again)
+        # Only while the stream is in time and in sequence are changes read quickly.
+        last = self._last_seq.get(self._subscriptions.book_sid)
+        self._quick_seq = None if last is None or self._lagging or self._late_seq else last + 1
         return step
 
     def repair(self, tickers: Iterable[str], now: Milliseconds) -> FeedStep:
@@ -208,7 +214,7 @@ class Feed:
             return
         self._last_sent = sent
         age = self._subscriptions.now - sent
-        early, late = (-_IN_TIME_MS, _IN_TIME_MS) if self._lagging else (-_AHEAD_MS, _LAGGING_MS)
+        early, late = (-_IN_TIME_MS, _IN_TIME_MS) if self._lagging else (_EARLIEST_MS, _LAGGING_MS)
         lagging = not early <= age <= late
         if lagging != self._lagging:
             self._lagging = lagging

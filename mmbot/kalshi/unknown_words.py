@@ -2,22 +2,23 @@
 
 They stop nothing; they are the first sign of a change of the protocol. Each is counted by name,
 and noted for the log when it is first met. Of book deltas, by far the most frequent messages, the
-first and then every hundredth are examined; of all others, every one.
+first is examined and each whose number can be divided by a hundred; of all others, every one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from mmbot.kalshi import messages as wire
 from mmbot.kalshi.http import HttpAnswer
 from mmbot.kalshi.vocabulary import Shape
 from mmbot.trading.commands import Note
 
-# Of this many deltas one is examined.
-_DELTA, _DELTA_INTERVAL = "orderbook_delta", 100
+_DELTA = "orderbook_delta"
+# A delta is examined if its number can be divided by this.
+EXAMINED_DELTA: Final = 100
 # Of a list, at most this many rows are examined.
 _MOST_ROWS = 100
 # At most this many names are counted separately; any more are counted together.
@@ -36,26 +37,19 @@ class VocabularyMonitor:
         self.counts: dict[str, int] = {}
         self._vocabulary = vocabulary
         self.notes: list[Note] = []
-        self._deltas = 0
+        self._delta_examined = False
 
     def take_notes(self) -> list[Note]:
         """Return, and clear, the notes of words met for the first time."""
         taken, self.notes = self.notes, []
         return taken
 
-    def passes_delta(self) -> bool:
-        """Count a book delta that need not be examined; return whether this one need not."""
-        if self._deltas % _DELTA_INTERVAL == 0:
-            return False
-        self._deltas += 1
-        return True
-
-    def examine_frame(self, kind: str, data: bytes | str) -> None:
-        """Examine a frame of the stream whose `type` is `kind`."""
+    def examine_frame(self, kind: str, data: bytes | str, seq: int = 0) -> None:
+        """Examine a frame of the stream whose `type` is `kind`, and its number `seq`."""
         if kind == _DELTA:
-            self._deltas += 1
-            if self._deltas % _DELTA_INTERVAL != 1:
+            if self._delta_examined and seq % EXAMINED_DELTA:
                 return
+            self._delta_examined = True
         with suppress(wire.Malformed):
             frame = wire.tree(data)
             self._check("frame", frame)

@@ -168,7 +168,7 @@ def _book_steps(
         return
     ticker = market.ticker
     top = market.book.top(*state.orders.levels(ticker))
-    bid, ask = ("none" if price is None else format_price(price) for price in top)
+    bid, ask = ("none" if price is None else format_price(price) for price in (top.bid, top.ask))
     yield Step("book", f"best bid of others {bid}, best ask {ask}")
     if market.quote_limits is None or market.quote_limits.gate:
         return

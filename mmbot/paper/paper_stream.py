@@ -18,7 +18,7 @@ from mmbot.exchange.facts import BookLevelChanged, Fact
 from mmbot.exchange.stream_session import StreamCommand, StreamSession
 from mmbot.exchange.tape import delta_json
 from mmbot.kalshi import messages as wire
-from mmbot.kalshi.book_changes import COUNTS, PRICES, SIDES, ChangeFrame, decode_change
+from mmbot.kalshi.book_changes import COUNTS, PRICES, SIDES, ChangeFrame, read_change
 from mmbot.kalshi.stream_events import fee_change
 from mmbot.paper.mirror import MirroredMarket, OrderLevelChange
 from mmbot.paper.paper_exchange import PaperExchange
@@ -84,8 +84,7 @@ class PaperStream:
 
     def incoming(self, data: FrameData, now: Milliseconds) -> None:
         """Take a frame of the exchange; `take` returns what the bot is to receive."""
-        change = decode_change(data)
-        if change is not None and self._handle_next_change(change, data, now):
+        if self._handle_next_change(data, now):
             return
         try:
             frame = wire.decode_frame(data)
@@ -272,11 +271,15 @@ class PaperStream:
                 data = with_fields(data, {"msg": with_levels(frame.msg, market)})
         self._forward(frame, data)
 
-    def _handle_next_change(self, frame: ChangeFrame, data: FrameData, now: Milliseconds) -> bool:
+    def _handle_next_change(self, data: FrameData, now: Milliseconds) -> bool:
         """Handle a frame that is but the next change of a book; return whether it is one.
 
         Most frames are: any other is left to the general way.
         """
+        try:
+            frame = read_change(data)
+        except wire.UNREADABLE:
+            return False
         change = frame.msg
         price, count = PRICES[change.price_dollars], COUNTS[change.delta_fp]
         if (

@@ -286,7 +286,8 @@ class _BacktestExchange:
         if event_state.belief is None:
             return
         for market, above in zip(self._real.markets, event_state.belief.above, strict=True):
-            bid, ask = books[market.ticker]
+            top = books[market.ticker]
+            bid, ask = top.bid, top.ask
             fair = event_state.markets[market.ticker].fair
             if bid is None or ask is None or not 0 < ask - bid <= _WIDEST_SCORED or fair is None:
                 continue
@@ -384,7 +385,7 @@ def _worth_after(market: HistoricalMarket, day: dt.date) -> float:
     """Return the midpoint at the end of `day`, else its last trade, else what YES paid."""
     candle = market.candles.get(day)
     if candle is not None:
-        bid, ask = candle.closed
+        bid, ask = candle.closed.bid, candle.closed.ask
         if bid is not None and ask is not None:
             return (bid + ask) / (2 * ONE_DOLLAR)
         if candle.last is not None:

@@ -86,7 +86,7 @@ class PastBooks:
         book = self._books.get(candle.ticker)
         if book is None:
             return False
-        bid, ask = candle.closed
+        bid, ask = candle.closed.bid, candle.closed.ask
         if bid is not None and ask is not None and bid >= ask:
             book.bid.seen = book.ask.seen = _NEVER
             return True

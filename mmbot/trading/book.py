@@ -8,7 +8,6 @@ be read again until it is replaced.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 import msgspec
 
@@ -16,7 +15,7 @@ from mmbot.trading.values import Level, Side
 from mmbot.units import Count, Price
 
 
-class Top(NamedTuple):
+class Top(msgspec.Struct, frozen=True, gc=False):
     """The best bid and the best ask; `None` where there is none."""
 
     bid: Price | None
@@ -73,14 +72,12 @@ class Book:
         """
         if side == "bid":
             levels, best, self._bids_read = self._bids, self.best_bid, None
-            better = best is None or price > best
         else:
             levels, best, self._asks_read = self._asks, self.best_ask, None
-            better = best is None or price < best
         count = levels.get(price, 0) + delta
         if count > 0:
             levels[price] = count
-            if better:
+            if best is None or (price > best if side == "bid" else price < best):
                 self._set_best(side, price)
                 self._refuse_crossed()
         elif count == 0:

@@ -66,7 +66,7 @@ class MarketMid(msgspec.Struct):
 
     def update_from(self, deep: Top, now: Milliseconds) -> None:
         """Update from the best prices of others that are deep enough at `now`."""
-        bid, ask = deep
+        bid, ask = deep.bid, deep.ask
         widest = _SPREAD_TO_END if self.live else _SPREAD_TO_BEGIN
         if bid is not None and ask is not None and ask - bid <= widest:
             self.mid, self.live = (bid + ask) / (2 * ONE_DOLLAR), True

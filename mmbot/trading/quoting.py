@@ -222,7 +222,7 @@ def _bid(bounds: QuoteBounds, top: Top) -> Quote | None:
     if bounds.bid is None:
         return None
     limit, room = bounds.bid
-    price, (best_bid, best_ask) = limit, top
+    price, best_bid, best_ask = limit, top.bid, top.ask
     if best_bid is not None and best_bid < limit:
         above = bounds.grid.ceil(best_bid + 1)
         if above is not None and above < limit:
@@ -243,7 +243,7 @@ def _ask(bounds: QuoteBounds, top: Top) -> Quote | None:
     if bounds.ask is None:
         return None
     limit, room = bounds.ask
-    price, (best_bid, best_ask) = limit, top
+    price, best_bid, best_ask = limit, top.bid, top.ask
     if best_ask is not None and best_ask > limit:
         below = bounds.grid.floor(best_ask - 1)
         if below is not None and below > limit:

@@ -195,7 +195,7 @@ def _set_calm(
     An event that is settled, or has one market, is marked at every change of a book. Where a
     pricing is pending, whatever was to be asked for until then has been asked for.
     """
-    market, (bid, ask) = reading.market, reading.deep
+    market, bid, ask = reading.market, reading.deep.bid, reading.deep.ask
     marked = market.settled is not None or len(event_state.markets) == 1
     if bid is None or ask is None or marked or state.service.stopping:
         market.calm = None

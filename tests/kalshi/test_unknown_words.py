@@ -116,10 +116,11 @@ def test_an_unreadable_answer_is_not_examined(body: bytes) -> None:
     assert monitor.counts == {}
 
 
-def test_of_book_deltas_the_first_and_every_hundredth_are_examined() -> None:
+def test_of_book_deltas_the_first_and_every_hundredth_number_are_examined() -> None:
     monitor = VocabularyMonitor(STREAM)
-    for _ in range(201):
-        monitor.examine_frame("orderbook_delta", frame("orderbook_delta", DELTA | {"mood": "calm"}))
+    for seq in range(7, 208):
+        delta = frame("orderbook_delta", DELTA | {"mood": "calm"}, seq=seq)
+        monitor.examine_frame("orderbook_delta", delta, seq)
     assert monitor.counts == {"orderbook_delta.mood": 3}
 
 

@@ -9,7 +9,9 @@ from mmbot.history.manifest import MarketEntry
 from mmbot.history.rows import Candle, MarketRecord, Trade
 from mmbot.history.store import HistoryStore
 from mmbot.research.past_history import past_weeks
+from mmbot.trading.book import Top
 from mmbot.underlying.calendar import to_milliseconds
+from mmbot.units import Price
 from tests.research.past_weeks import COUNTS, SERIES, WEEK, candle, opens, past_week, ticker, trade
 
 STRIKE = 2_500_000
@@ -53,7 +55,7 @@ def test_a_week_with_candles_of_a_day_alone_is_backtested_by_these(tmp_path: Pat
     (market,) = week.markets
     assert found.by_trades == ()
     assert (market.strike, market.payout) == (STRIKE, 10_000)
-    assert market.candles[WEEK.sunday].closed == (4_700, 5_300)
+    assert market.candles[WEEK.sunday].closed == Top(Price(4_700), Price(5_300))
 
 
 def test_what_is_not_whole_is_left_out_and_said(tmp_path: Path) -> None:
