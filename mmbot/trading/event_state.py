@@ -20,6 +20,7 @@ from mmbot.trading.fill_reports import FillReports
 from mmbot.trading.gates import CLOSING_MARGIN_MS, Gate
 from mmbot.trading.market_state import MarketState, PricingInputs
 from mmbot.trading.portfolio import Portfolio
+from mmbot.trading.pricing import LatestPricings
 from mmbot.trading.stated_fee import StatedFee
 from mmbot.trading.unlisted_markets import UnlistedMarkets
 from mmbot.trading.values import Fill, ListedEvent, event_of
@@ -60,6 +61,7 @@ class EventState:
         self.windows: tuple[ReleaseWindow, ...] = ()
         self.reconciled = False
         self.priced: PricingInputs | None = None
+        self.pricings = LatestPricings()
         # Whether no position of the event may grow.
         self.reduce_only = False
         # What could not be read of its latest listing.

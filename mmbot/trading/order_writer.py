@@ -71,20 +71,23 @@ class OrderWriter:
         events: Collection[str],
         now: Milliseconds,
         headroom_in: Callable[[str], MarketHeadroom],
-    ) -> None:
+    ) -> bool:
         """Send what the tokens allow of the writes in some events' markets.
 
-        `headroom_in` returns the headroom in a market, as the review has found it.
+        `headroom_in` returns the headroom in a market, as the review has found it. Return whether
+        it may be another after that.
         """
         self._events, self._now = events, now
+        changed = bool(writes.cancels or writes.decreases or writes.renewals)
         if writes.cancels:
             self._send_cancels(writes.cancels)
         if writes.decreases:
             self._send_decreases(writes.decreases)
         if writes.renewals:
             self._send_renewals(writes.renewals)
-        if writes.places:
-            self._send_places(writes.places, headroom_in)
+        if writes.places and self._send_places(writes.places, headroom_in):
+            changed = True
+        return changed
 
     def _send_cancels(self, cancels: Sequence[WantedCancel]) -> None:
         if len(cancels) > 1:
@@ -130,11 +133,13 @@ class OrderWriter:
 
     def _send_places(
         self, places: Sequence[WantedPlace], headroom_in: Callable[[str], MarketHeadroom]
-    ) -> None:
+    ) -> bool:
+        """Send places as far as there is room; return whether any may still be sent, or was."""
         if self._buffer.repairs:
             # Whether there still is a stream to quote by shows once the repair has begun.
             self._buffer.wake_by(self._now)
-            return
+            return True
+        claimed = False
         unheard = self._state.service.unheard
         most = 1 if unheard else self._state.settings.limits.orders
         for place in sorted(places, key=_distance_from_even_odds):
@@ -148,9 +153,11 @@ class OrderWriter:
             if not count:
                 self._state.without_room.add(place.market.ticker)
                 continue
+            claimed = True
             if not self._pay(self._state.budget.place_cost, self._cancel_reserve()):
-                return
+                break
             self._send_place(place, count)
+        return claimed
 
     def _send_place(self, place: WantedPlace, count: Count) -> None:
         quote, terms = place.quote, place.market.terms

@@ -6,9 +6,8 @@ The exchange's messages may arrive late, twice or out of order: an order that is
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, KeysView, Mapping
-from types import MappingProxyType
-from typing import Final, NamedTuple
+from collections.abc import Iterator, KeysView
+from typing import NamedTuple
 
 from mmbot.trading.events import BookChanged
 from mmbot.trading.order import Order, OrderCause, OrderState, adopted_order
@@ -20,7 +19,6 @@ from mmbot.units import Count, Milliseconds, Price
 _REMEMBERED = 4096
 # How long after the answer to a cancel the stream may still show the order in the book.
 _LEAVING_MS = 2_000
-_NO_ORDERS: Final[Mapping[str, Order]] = MappingProxyType({})
 
 
 class _Leaving(NamedTuple):
@@ -81,13 +79,15 @@ class OwnOrders:
 
     def of(self, ticker: str) -> tuple[Order, ...]:
         """Return a market's orders, oldest first."""
-        return tuple(self._by_ticker.get(ticker, _NO_ORDERS).values())
+        orders = self._by_ticker.get(ticker)
+        return tuple(orders.values()) if orders else ()
 
     def levels(self, ticker: str) -> tuple[dict[Price, int], dict[Price, int]]:
         """Return our own part of a market's bids and asks: contracts at each price."""
         bids: dict[Price, int] = {}
         asks: dict[Price, int] = {}
-        for order in self._by_ticker.get(ticker, _NO_ORDERS).values():
+        orders = self._by_ticker.get(ticker)
+        for order in orders.values() if orders else ():
             remaining = order.remaining
             if remaining and not order.off_book:
                 levels = bids if order.side == "bid" else asks

@@ -12,9 +12,9 @@ filled, as happens if a counterparty knows more than the belief; each side is si
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import pairwise
 from typing import TypeAlias
 
 import msgspec
@@ -25,17 +25,20 @@ from mmbot.config import QuotingSettings
 from mmbot.trading.fair import Pooled
 from mmbot.trading.fees import NO_FEE, MakerFee, costs_in_dollars
 from mmbot.trading.gates import Gate
-from mmbot.trading.sizing import kelly_sizes, reservation_prices
+from mmbot.trading.sizing import kelly_sizes, kelly_sizes_again, reservation_prices
 from mmbot.units import ONE_CENT, ONE_CONTRACT, ONE_DOLLAR, Count, floor_price
 
 _Floats: TypeAlias = npt.NDArray[np.float64]
 
 # From Thursday's release on, the belief alone may price a market without a mid.
 _DAYS_WITHOUT_MID = 3
+_EVEN_ODDS = 0.5
 # The prices in dollars at which the longshot edge is set, and the first at which there is none.
 _LONGSHOT_PRICES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 # A process meets a handful of settings and fees.
 _TABLES_KEPT = 16
+# Of one event: what comes back, comes back soon.
+_PRICINGS_KEPT = 16
 
 
 class QuoteLimits(msgspec.Struct, frozen=True):
@@ -83,13 +86,13 @@ def price_event(
         before: The present limits of these markets, if any. They do not change the result; if the
         same bids are still the best, it is found sooner.
     """
-    cells = np.array([low - high for low, high in pairwise((1.0, *pooled.above, 0.0))])
-    held = np.array(wealth)
+    ladder = np.array((1.0, *pooled.above, 0.0))
+    cells, above, held = ladder[:-1] - ladder[1:], ladder[1:-1], np.array(wealth)
     reservations = reservation_prices(cells, held)
-    above, reserved = np.array(pooled.above), np.array(reservations)
-    edges = np.array([quoting.edge(value) for value in reservations])
+    reserved = np.array(reservations)
     # The second row is NO in descending order of strike: mirrored, it has the structure of YES.
     fair, worth = _rows(above, 1 - above), _rows(reserved, 1 - reserved)
+    edges = _least_edges(worth[0], quoting)
     least = _rows(edges, edges)
     edges = least + np.interp(worth - least, *_longshot_edges(quoting.longshot_edge_cents, fee))
     share = 1 - quoting.margin_at(days_published)
@@ -98,7 +101,7 @@ def price_event(
     unpriced = np.array(pooled.without_mid) & (days_published < _DAYS_WITHOUT_MID)
     full = quoting.size_at(days_published) / ONE_CONTRACT / quoting.kelly_fraction
     most = _most(above, np.where(unpriced, 0.0, full), prices[0], quoting)
-    yes_sizes, no_sizes = _kelly_counts(cells, held, costs, most, before)
+    sizes = quoting.kelly_fraction * _kelly_counts(cells, held, costs, most, before)
     return list(
         map(
             QuoteLimits,
@@ -106,8 +109,8 @@ def price_event(
             reservations,
             prices[0].tolist(),
             prices[1, ::-1].tolist(),
-            [_whole(quoting.kelly_fraction * size) for size in yes_sizes],
-            [_whole(quoting.kelly_fraction * size) for size in no_sizes],
+            _whole(sizes[0]),
+            _whole(sizes[1, ::-1]),
             [Gate.NO_MARKET_PRICE if shut else None for shut in unpriced.tolist()],
             edges[0].tolist(),
             edges[1, ::-1].tolist(),
@@ -115,25 +118,67 @@ def price_event(
     )
 
 
+class LatestPricings:
+    """The latest quote limits of one event: prices flicker, and what was asked is asked again."""
+
+    def __init__(self) -> None:
+        self._found: OrderedDict[tuple[object, ...], list[QuoteLimits]] = OrderedDict()
+        self._quoting: QuotingSettings | None = None
+
+    def price(
+        self,
+        pooled: Pooled,
+        wealth: Sequence[float],
+        days_published: int,
+        quoting: QuotingSettings,
+        fee: MakerFee,
+        before: Sequence[QuoteLimits],
+    ) -> list[QuoteLimits]:
+        """Return what `price_event` does."""
+        if quoting is not self._quoting:
+            self._found.clear()
+            self._quoting = quoting
+        asked = pooled, tuple(wealth), days_published, fee
+        found = self._found.get(asked)
+        if found is None:
+            found = price_event(pooled, wealth, days_published, quoting, fee, before)
+            self._found[asked] = found
+            if len(self._found) > _PRICINGS_KEPT:
+                self._found.popitem(last=False)
+        else:
+            self._found.move_to_end(asked)
+        return found
+
+
 def _kelly_counts(
     cells: _Floats, held: _Floats, costs: _Floats, most: _Floats, before: Sequence[QuoteLimits]
-) -> tuple[list[float], list[float]]:
-    """Return the sizes of the bets on YES and on NO, each in ascending order of strike.
+) -> _Floats:
+    """Return the sizes of the bets on YES, and below them those on NO.
 
-    Rows of `costs` and `most` are YES and NO, the second in descending order of strike.
+    Rows of `costs` and `most` are YES and NO; of all three, the second is in descending order of
+    strike.
     """
+    if not before:
+        no = kelly_sizes(cells[::-1], held[::-1], costs[1], most[1])
+        return np.array((kelly_sizes(cells, held, costs[0], most[0]), no))
     bid_yes, bid_no = [b.yes_count > 0 for b in before], [b.no_count > 0 for b in reversed(before)]
-    yes = kelly_sizes(cells, held, costs[0], most[0], bid_yes)
-    no = kelly_sizes(cells[::-1], held[::-1], costs[1], most[1], bid_no)
-    return yes, no[::-1]
+    likely = np.array((bid_yes, bid_no))
+    return np.array(kelly_sizes_again(_rows(cells, cells), _rows(held, held), costs, most, likely))
+
+
+def _least_edges(worth: _Floats, quoting: QuotingSettings) -> _Floats:
+    """Return `quoting.edge` of each of these values."""
+    edges: _Floats = np.maximum(quoting.edge(0.0), quoting.uncertainty_edge * worth * (1 - worth))
+    return edges
 
 
 def _most(above: _Floats, full: _Floats, yes_prices: _Floats, quoting: QuotingSettings) -> _Floats:
     """Return the largest sizes that may be bet on each side; 0 where no bid is wanted."""
     likely = (above >= quoting.minimum_fair) & (above <= quoting.maximum_fair)
-    size, fair = np.where(likely, full, 0.0), above.tolist()
-    bids_yes = size * _high(yes_prices, quoting) * [quoting.bids_yes(p) for p in fair]
-    return _rows(bids_yes, size * [quoting.bids_no(p) for p in fair])
+    size, both = np.where(likely, full, 0.0), quoting.sides == "both"
+    # As `bids_yes` and `bids_no` say of one value.
+    bids_yes = size * _high(yes_prices, quoting) * (both | (above >= _EVEN_ODDS))
+    return _rows(bids_yes, size * (both | (above < _EVEN_ODDS)))
 
 
 def _rows(yes: _Floats, no: _Floats) -> _Floats:
@@ -176,6 +221,7 @@ def _longshot_edges(cents: tuple[float, ...], fee: MakerFee) -> tuple[_Floats, _
     return np.maximum.accumulate(prices + edges), edges
 
 
-def _whole(contracts: float) -> Count:
-    """Return the whole contracts in a size, with a tolerance of 1e-6 contract."""
-    return Count(int(contracts + 1e-6) * ONE_CONTRACT)
+def _whole(contracts: _Floats) -> list[Count]:
+    """Return the whole contracts in sizes, with a tolerance of 1e-6 contract."""
+    counts: list[Count] = ((contracts + 1e-6).astype(np.int64) * ONE_CONTRACT).tolist()
+    return counts

@@ -10,14 +10,20 @@ prices below the lowest bid, and whatever the size for the day of the week.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Final
+
 import msgspec
 
-from mmbot.config import Settings
+from mmbot.config import QuotingSettings, Settings
 from mmbot.trading.book import Top
 from mmbot.trading.gates import Gate
 from mmbot.trading.pricing import QuoteLimits
 from mmbot.trading.values import Side
 from mmbot.units import ONE_DOLLAR, Count, Price, PriceGrid, ceil_price, floor_price
+
+# Prices are on grids of a cent, or of a tenth of one near the ends.
+_PRICES_KEPT = 1024
 
 
 class Quote(msgspec.Struct, frozen=True):
@@ -54,11 +60,22 @@ class _Room(msgspec.Struct, frozen=True):
     count: Count
 
 
-class QuoteBounds(msgspec.Struct, frozen=True):
+class _Prices(msgspec.Struct, frozen=True):
+    """All prices from `least` to `most`: those that are rounded to the same price of a grid."""
+
+    least: int
+    most: int
+
+
+_ANY: Final = _Prices(-ONE_DOLLAR, 2 * ONE_DOLLAR)
+
+
+class QuoteBounds(msgspec.Struct):
     """What a market's quotes have to keep to whatever its book shows; made from the other values.
 
     `bid` and `ask` are the worst prices that the limits allow there, on the grid, with the room;
-    `cheap` is the room of a bid below the lowest that is wanted.
+    `cheap` is the room of a bid below the lowest that is wanted. Limits may be others within
+    `bids` and `asks`, as long as they ask for the same sides and sizes; `limits` are the latest.
     """
 
     limits: QuoteLimits
@@ -70,6 +87,8 @@ class QuoteBounds(msgspec.Struct, frozen=True):
     cheap: _Room
     lowest_bid: Price
     ask: tuple[Price, _Room] | None
+    bids: _Prices
+    asks: _Prices
 
     def hold_for(
         self,
@@ -80,14 +99,28 @@ class QuoteBounds(msgspec.Struct, frozen=True):
         *,
         reduce_only: bool,
     ) -> bool:
-        """Return whether they were made from these values."""
+        """Return whether they were made from these values, or would be the same."""
         return (
-            self.limits is limits
-            and self.position == position
+            self.position == position
             and self.grid is grid
             and self.settings is settings
             and self.reduce_only == reduce_only
+            and (self.limits is limits or self._are_those_of(limits))
         )
+
+    def _are_those_of(self, limits: QuoteLimits) -> bool:
+        """Return whether the limits round to the same prices, where everything else is the same."""
+        before, quoting = self.limits, self.settings.quoting
+        are_those = (
+            self.bids.least <= floor_price(limits.yes_value) <= self.bids.most
+            and self.asks.least <= ceil_price(1 - limits.no_value) <= self.asks.most
+            and limits.yes_count == before.yes_count
+            and limits.no_count == before.no_count
+            and _sides(quoting, limits.fair) == _sides(quoting, before.fair)
+        )
+        if are_those:
+            self.limits = limits
+        return are_those
 
 
 def quote_bounds(
@@ -111,18 +144,48 @@ def quote_bounds(
     closed = reduce_only or not quoting.minimum_fair <= fair <= quoting.maximum_fair
     short = Count(-position)
     bid = ask = None
+    bids = asks = _ANY
     if quoting.bids_yes(fair) or reduce_only:
         highest = grid.floor(floor_price(limits.yes_value))
+        bids = _rounded_down(grid, highest)
         room = _room(limits.yes_count, short, settings, closed=closed)
         bid = None if highest is None or room.most <= 0 else (highest, room)
     if quoting.bids_no(fair) or reduce_only:
         # The price of NO is one dollar minus the ask.
         lowest = grid.ceil(ceil_price(1 - limits.no_value))
+        asks = _rounded_up(grid, lowest)
         room = _room(limits.no_count, position, settings, closed=closed)
         ask = None if lowest is None or room.most <= 0 else (lowest, room)
     cheap = _room(Count(0), short, settings, closed=True)
     lowest_bid = floor_price(quoting.lowest_bid)
-    return QuoteBounds(limits, position, grid, settings, reduce_only, bid, cheap, lowest_bid, ask)
+    return QuoteBounds(
+        limits, position, grid, settings, reduce_only, bid, cheap, lowest_bid, ask, bids, asks
+    )
+
+
+def _sides(quoting: QuotingSettings, fair: float) -> tuple[bool, bool, bool]:
+    """Return all that the fair value decides: whether to quote, to bid for YES, to bid for NO."""
+    return (
+        quoting.minimum_fair <= fair <= quoting.maximum_fair,
+        quoting.bids_yes(fair),
+        quoting.bids_no(fair),
+    )
+
+
+@lru_cache(_PRICES_KEPT)
+def _rounded_down(grid: PriceGrid, price: Price | None) -> _Prices:
+    """Return the prices of which this is the greatest on the grid that is not above them."""
+    least = _ANY.least if price is None else price
+    above = grid.ceil(0 if price is None else price + 1)
+    return _Prices(least, _ANY.most if above is None else above - 1)
+
+
+@lru_cache(_PRICES_KEPT)
+def _rounded_up(grid: PriceGrid, price: Price | None) -> _Prices:
+    """Return the prices of which this is the least on the grid that is not below them."""
+    most = _ANY.most if price is None else price
+    below = grid.floor(ONE_DOLLAR if price is None else price - 1)
+    return _Prices(_ANY.least if below is None else below + 1, most)
 
 
 def wanted_quotes(bounds: QuoteBounds, top: Top) -> Quotes:

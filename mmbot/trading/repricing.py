@@ -19,7 +19,6 @@ from mmbot.trading.event_state import EventState
 from mmbot.trading.fair import EMPTY, pool
 from mmbot.trading.market_state import Calm, MarketState, PricingInputs
 from mmbot.trading.markouts import SAMPLING_INTERVAL_MS
-from mmbot.trading.pricing import price_event
 from mmbot.trading.state import TradingState
 from mmbot.units import MONEY_PER_DOLLAR, Milliseconds
 
@@ -243,7 +242,9 @@ def _price(state: TradingState, event_state: EventState, belief: Belief, now: Mi
         for market in event_state.markets.values()
         if event_state.priced and market.quote_limits
     ]
-    limits = price_event(pooled, wealth, belief.days_published, quoting, event_state.fee, before)
+    limits = event_state.pricings.price(
+        pooled, wealth, belief.days_published, quoting, event_state.fee, before
+    )
     for market, each in zip(event_state.markets.values(), limits, strict=True):
         market.quote_limits = each
     event_state.priced = PricingInputs(

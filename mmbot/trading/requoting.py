@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
+from mmbot.trading.book import Top
 from mmbot.trading.command_buffer import CommandBuffer
 from mmbot.trading.event_state import EventState
 from mmbot.trading.gate_checks import (
@@ -27,7 +28,7 @@ from mmbot.trading.gate_checks import (
     service_gate,
     shard_gate,
 )
-from mmbot.trading.gates import NOT_LEARNT_YET, Gate, ShutGate
+from mmbot.trading.gates import CLOSING_MARGIN_MS, NOT_LEARNT_YET, Gate, ShutGate
 from mmbot.trading.headroom import Headroom, MarketHeadroom, headroom_basis
 from mmbot.trading.market_state import MarketState
 from mmbot.trading.order import Order, OrderState
@@ -53,9 +54,22 @@ from mmbot.trading.state import ShardState, TradingState
 from mmbot.trading.values import Side
 from mmbot.units import Count, Milliseconds
 
-# By themselves, as they are looked up for every order, and an enum's members are slow.
+# By themselves, as they are looked up for every order or gate, and an enum's members are slow.
 _RESTING: Final = OrderState.RESTING
 _UNKNOWN: Final = OrderState.UNKNOWN
+_FEE_TYPE: Final = Gate.FEE_TYPE
+_EVENT_UNREADABLE: Final = Gate.EVENT_UNREADABLE
+_UNREADABLE: Final = Gate.UNREADABLE
+_CONTRADICTS: Final = Gate.POSITION_CONTRADICTS
+
+
+class _Done(msgspec.Struct, frozen=True, gc=False):
+    """A market in which a review left nothing to do, and would not until then for the same."""
+
+    bounds: QuoteBounds
+    top: Top
+    common_gate: Gate | None
+    until: Milliseconds
 
 
 class Requoting:
@@ -74,14 +88,19 @@ class Requoting:
         self._state = state
         self._buffer = buffer
         self._writer = OrderWriter(state, buffer, new_client_id)
-        # The headroom as the last pass left it that asked for any.
-        self._last_headroom: Headroom | None = None
+        # Both as the last pass left them: they hold while nothing but books changes, and nothing
+        # is sent. The headroom also holds as long as its basis, if it `may_differ`.
+        self._headroom: Headroom | None = None
+        self._may_differ = False
+        self._done: dict[str, _Done] = {}
         self._begin(0, check_limit=False)
 
     def _begin(self, now: Milliseconds, *, check_limit: bool) -> None:
         self._now = now
         self._check_limit = check_limit
-        self._headroom: Headroom | None = None
+        if check_limit:
+            self._may_differ = True
+            self._done.clear()
         # Whether an order was found that has to go, whose room others have then been given.
         self._excess_found = False
         # The events of the markets reviewed so far; the last of them is under review.
@@ -89,6 +108,10 @@ class Requoting:
         self._writes = Writes()
         # The markets whose gate has changed, by event and reason.
         self._changed_gates: dict[tuple[str, str], list[str]] = {}
+
+    def _forget(self) -> None:
+        self._headroom = None
+        self._done.clear()
 
     def run(self, tickers: Iterable[str], now: Milliseconds, *, check_limit: bool) -> None:
         """Review these markets, and send the writes that follow.
@@ -103,12 +126,14 @@ class Requoting:
             if event_state is not reviewed:
                 reviewed, common_gate = event_state, self._common_gate(event_state)
                 self._events.append(event_state.ticker)
-            self._review_market(event_state, event_state.markets[ticker], ticker, common_gate)
+            market = event_state.markets[ticker]
+            if ticker not in self._done or not self._is_done(event_state, market, common_gate):
+                self._review_market(event_state, market, ticker, common_gate)
         if self._changed_gates:
             self._log_gates()
-        self._writer.send(self._writes, self._events, now, self._headroom_in)
-        if self._excess_found or self._writes.places:
-            self._last_headroom = None
+        changed = self._writer.send(self._writes, self._events, now, self._headroom_in)
+        if changed or self._excess_found:
+            self._forget()
 
     def _common_gate(self, event_state: EventState) -> Gate | None:
         """Return why no market of an event may be quoted."""
@@ -122,11 +147,12 @@ class Requoting:
 
     def _headroom_in(self, ticker: str) -> MarketHeadroom:
         """Return the headroom in a market, as an earlier pass found it if nothing has changed."""
-        if self._headroom is None:
-            basis, last = headroom_basis(self._state), self._last_headroom
-            known = last if last is not None and last.basis == basis else None
-            self._headroom = self._last_headroom = known or Headroom(self._state, basis)
-        return self._headroom.at(ticker)
+        headroom = self._headroom
+        if headroom is None or self._may_differ:
+            basis, self._may_differ = headroom_basis(self._state), False
+            if headroom is None or headroom.basis != basis:
+                headroom = self._headroom = Headroom(self._state, basis)
+        return headroom.at(ticker)
 
     # What should change
 
@@ -139,7 +165,7 @@ class Requoting:
     ) -> None:
         self._state.without_room.discard(ticker)
         shard = self._state.shard(market.terms.shard)
-        quotes = self._wanted(event_state, market, shard, common_gate)
+        bounds, quotes = self._wanted(event_state, market, shard, common_gate)
         hold = hold_gate(market, self._now)
         gate = quotes.gate or hold
         if gate or market.shut_gate:
@@ -149,6 +175,35 @@ class Requoting:
         orders = self._state.orders.of(ticker)
         self._review_side("bid", quotes.bid, market, orders, shard.group)
         self._review_side("ask", quotes.ask, market, orders, shard.group)
+        until = None if hold else self._unchanged_until(market, orders)
+        if bounds is None or market.top is None or until is None:
+            self._done.pop(ticker, None)
+        else:
+            self._done[ticker] = _Done(bounds, market.top, common_gate, until)
+
+    def _is_done(
+        self, event_state: EventState, market: MarketState, common_gate: Gate | None
+    ) -> bool:
+        """Return whether another review of a market could not but leave everything as it is."""
+        done, limits = self._done[market.terms.ticker], market.quote_limits
+        return (
+            self._now < done.until
+            and done.top == market.top
+            and done.common_gate is common_gate
+            and limits is not None
+            and limits.gate is None
+            and self._bounds(event_state, market, limits) is done.bounds
+        )
+
+    def _unchanged_until(self, market: MarketState, orders: Iterable[Order]) -> Milliseconds | None:
+        """Return when the clock alone may change what is due; `None` if that is not known."""
+        until = market.terms.closes - CLOSING_MARGIN_MS
+        for order in orders:
+            if order.state is _RESTING:
+                if order.kept_for is None:
+                    return None
+                until = min(until, order.kept_until)
+        return until
 
     def _wanted(
         self,
@@ -156,7 +211,8 @@ class Requoting:
         market: MarketState,
         shard: ShardState,
         common_gate: Gate | None,
-    ) -> Quotes:
+    ) -> tuple[QuoteBounds | None, Quotes]:
+        """Return the quotes that a market should show, and what they were made by, if by that."""
         limits = market.quote_limits
         gate = (
             final_gate(market, self._now)
@@ -167,8 +223,9 @@ class Requoting:
             or (limits.gate if limits else None)
         )
         if gate or limits is None or market.top is None:
-            return Quotes(gate=gate)
-        return wanted_quotes(self._bounds(event_state, market, limits), market.top)
+            return None, Quotes(gate=gate)
+        bounds = self._bounds(event_state, market, limits)
+        return bounds, wanted_quotes(bounds, market.top)
 
     def _bounds(
         self, event_state: EventState, market: MarketState, limits: QuoteLimits
@@ -207,13 +264,13 @@ class Requoting:
         exchange = self._state.service.exchange
         if exchange and exchange.gate is gate:
             return exchange
-        details = {
-            Gate.FEE_TYPE: event_state.unknown_fee,
-            Gate.EVENT_UNREADABLE: event_state.unreadable,
-            Gate.UNREADABLE: market.unreadable,
-            Gate.POSITION_CONTRADICTS: market.contradiction,
-        }
-        return ShutGate(gate, details.get(gate, ""))
+        if gate is _FEE_TYPE:
+            return ShutGate(gate, event_state.unknown_fee)
+        if gate is _EVENT_UNREADABLE:
+            return ShutGate(gate, event_state.unreadable)
+        if gate is _UNREADABLE:
+            return ShutGate(gate, market.unreadable)
+        return ShutGate(gate, market.contradiction if gate is _CONTRADICTS else "")
 
     def _review_side(
         self,

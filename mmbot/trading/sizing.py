@@ -30,6 +30,7 @@ _PARTS = np.arange(_BUNDLES + 1)
 _NONE_REACHES = np.array([math.inf])
 
 _Floats: TypeAlias = npt.NDArray[np.float64]
+_Flags: TypeAlias = npt.NDArray[np.bool_]
 Cells: TypeAlias = Sequence[float] | _Floats
 Strikes: TypeAlias = Sequence[float] | _Floats
 _Indices: TypeAlias = npt.NDArray[np.intp]
@@ -50,13 +51,7 @@ def reservation_prices(cells: Cells, wealth: Cells) -> list[float]:
     return above
 
 
-def kelly_sizes(
-    cells: Cells,
-    wealth: Cells,
-    costs: Strikes,
-    most: Strikes,
-    likely: Sequence[bool] = (),
-) -> list[float]:
+def kelly_sizes(cells: Cells, wealth: Cells, costs: Strikes, most: Strikes) -> list[float]:
     """Return the sizes x_j, from 0 to `most`, that maximise sum pi_c ln(W_c + gain_c).
 
     gain_c = sum over j < c of x_j, less sum over all j of x_j cost_j: every order is assumed
@@ -73,8 +68,6 @@ def kelly_sizes(
         wealth: The wealth in each cell, all above zero.
         costs: The cost of YES at each strike, non-increasing.
         most: The largest size at each strike.
-        likely: If given, the strikes at which a bet was good a moment ago. If these bets, each at
-        its largest size, are clearly the best again, nothing is searched.
     """
     problem = _Problem(
         np.maximum(cells, _LEAST_PROBABILITY),
@@ -82,11 +75,34 @@ def kelly_sizes(
         np.asarray(costs, float),
         np.asarray(most, float),
     )
-    sizes = problem.confirmed(likely) if likely else None
-    if sizes is None:
-        sizes = problem.searched()
-    found: list[float] = sizes.tolist()
+    found: list[float] = problem.searched().tolist()
     return found
+
+
+def kelly_sizes_again(
+    cells: _Floats, wealth: _Floats, costs: _Floats, most: _Floats, likely: _Flags
+) -> list[_Floats]:
+    """Return the same for several problems, a row each; `likely` says what was bet a moment ago.
+
+    Where these bets, each at its largest size, clearly are the best again, nothing is searched.
+    Utility has one maximum. It is there if less of any of these bets is worse, and more of any
+    other; and a search ends there, and nowhere nearby, if both by more than its tolerance.
+    """
+    cells = np.maximum(cells, _LEAST_PROBABILITY)
+    sizes = np.where(likely, most, 0.0)
+    after = wealth - np.add.reduce(sizes * costs, axis=1)[:, None]
+    after[:, 1:] += sizes.cumsum(axis=1)
+    ruined = after.min(axis=1) <= 0
+    after[ruined] = 1.0
+    marginal = cells / after
+    total = np.add.reduce(marginal, axis=1)[:, None]
+    gains = _sums_above(marginal) - costs * total
+    clear = np.where(sizes > 0, gains, -gains) > _CLEAR * total
+    is_best = (clear | (most <= 0)).all(axis=1) & ~ruined
+    return [
+        sizes[i] if best else _Problem(cells[i], wealth[i], costs[i], most[i]).searched()
+        for i, best in enumerate(is_best.tolist())
+    ]
 
 
 class _Problem(msgspec.Struct, frozen=True):
@@ -94,20 +110,6 @@ class _Problem(msgspec.Struct, frozen=True):
     wealth: _Floats
     costs: _Floats
     most: _Floats
-
-    def confirmed(self, likely: Sequence[bool]) -> _Floats | None:
-        """Return the largest sizes of the `likely` bets if clearly optimal, else `None`.
-
-        Utility has one maximum. It is here if less of any of these bets is worse, and so is more of
-        any other; if both are by more than the tolerance, a search would end exactly here too.
-        """
-        sizes = np.where(likely, self.most, 0.0)
-        after = self._after(sizes)
-        if after.min() <= 0:
-            return None
-        gains, total = self._gains(self.cells / after)
-        clear = np.where(sizes > 0, gains, -gains) > _CLEAR * total
-        return sizes if (clear | (self.most <= 0)).all() else None
 
     def searched(self) -> _Floats:
         """Return the best sizes, starting from the best of some bundles of bets."""
@@ -211,5 +213,5 @@ def _utility(cells: _Floats, after: _Floats) -> float:
 
 def _sums_above(cells: _Floats) -> _Floats:
     """Return, for each strike, the sum over the cells above it."""
-    sums: _Floats = cells[::-1].cumsum()[-2::-1]
+    sums: _Floats = cells[..., ::-1].cumsum(axis=-1)[..., -2::-1]
     return sums

@@ -22,6 +22,7 @@ from mmbot.trading.events import (
     Woken,
 )
 from mmbot.trading.operator_events import SettingsChanged, Stopping
+from mmbot.trading.requoting import Requoting
 from mmbot.trading.values import Side
 from mmbot.units import Count, Money, Price
 from tests.trading.builders import (
@@ -214,11 +215,17 @@ def test_the_engine_wakes_when_a_mid_is_forgotten() -> None:
 
 
 class Twins:
-    """Two engines that are told the same; one is asked first whether a change is calm."""
+    """Two engines that are told the same; one is asked first whether a change is calm.
+
+    The other reviews every market as if it never had.
+    """
 
     def __init__(self, rng: random.Random) -> None:
         weights = rng.choice(([1.0] * 5, [0.3] * 5))
-        sections: dict[str, dict[str, object]] = {"quoting": {"belief_weight": weights}}
+        sections: dict[str, dict[str, object]] = {
+            "quoting": {"belief_weight": weights},
+            "limits": {"event_loss_dollars": rng.choice((20.0, 300.0))},
+        }
         self.quick, self.plain = quoted(**sections), quoted(**sections)
         self.rng = rng
         self.absorbed = 0
@@ -235,6 +242,7 @@ class Twins:
         if isinstance(happened, BookReplaced):
             for _, each in self.plain.engine.state.markets():
                 each.calm = None
+        self.plain.engine._requoting._forget()
         assert quick == self.plain.handle(happened)
         wakes = [command.at for command in quick if isinstance(command, WakeAt)]
         for command in quick:
@@ -304,7 +312,9 @@ class Twins:
         if kind == 4 and known is not None and rng.random() < 0.7:
             return BookReplaced(ticker, known.levels("bid"), known.levels("ask"))
         if kind == 4:
-            return market_settled(ticker, 10_000) if rng.random() < 0.05 else book(ticker)
+            narrow = book(ticker, rng.choice((4_500, 4_600, 4_700)), 5_400)
+            replaced = rng.choice((book(ticker), narrow))
+            return market_settled(ticker, 10_000) if rng.random() < 0.05 else replaced
         return ListingRead("", (self.quick.listed,))
 
 
@@ -325,6 +335,30 @@ def test_once_a_cancelled_order_must_have_left_the_book_its_level_is_looked_at()
 @example(353)
 def test_the_commands_are_those_of_an_engine_that_looks_at_every_change(seed: int) -> None:
     Twins(random.Random(seed)).run(120)
+
+
+def test_of_an_event_that_is_priced_only_what_may_have_changed_is_reviewed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = quoted(limits={"orders": 3})
+    for ticker in TICKERS:
+        confirm(bench, bench.handle(book(ticker, 4_600, 5_400), after=1_000))
+    confirm(bench, bench.handle(Woken(), after=5_000))
+    state = bench.engine.state
+    without_room = set(state.without_room)
+    assert without_room
+    priced_at = state.events[bench.listed.ticker].priced
+    reviewed, review = [], Requoting._review_market
+
+    def noted(requoting: Requoting, *arguments: Any) -> None:
+        reviewed.append(arguments[2])
+        review(requoting, *arguments)
+
+    monkeypatch.setattr(Requoting, "_review_market", noted)
+    bench.handle(book_changed(MIDDLE, "bid", 4_800, 10_000), after=1_000)
+    assert state.events[bench.listed.ticker].priced is not priced_at
+    assert reviewed == [MIDDLE]
+    assert state.without_room == without_room
 
 
 def test_most_changes_are_absorbed() -> None:

@@ -12,7 +12,7 @@ from mmbot.config import QuotingSettings
 from mmbot.trading.fair import Pooled
 from mmbot.trading.fees import MOST_MULTIPLIER, NO_FEE, ONE_TIME, MakerFee
 from mmbot.trading.gates import Gate
-from mmbot.trading.pricing import QuoteLimits, price_event
+from mmbot.trading.pricing import LatestPricings, QuoteLimits, price_event
 from mmbot.units import ONE_CONTRACT, ONE_DOLLAR, Count, Price
 from tests.trading.builders import settings
 
@@ -235,3 +235,22 @@ def test_cash_that_is_small_makes_sizes_small() -> None:
         return sum(t.yes_count + t.no_count for t in priced(wealth=[wealth] * 6))
 
     assert 0 <= contracts(5.0) < contracts(100.0) < contracts(1e6)
+
+
+def test_what_was_priced_a_moment_ago_is_not_priced_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    pricings, chosen = LatestPricings(), quoting()
+
+    def ask(fair: float, chosen: QuotingSettings) -> list[QuoteLimits]:
+        return pricings.price(Pooled((fair,), (False,)), [100.0] * 2, 4, chosen, NO_FEE, ())
+
+    first, other = ask(0.5, chosen), ask(0.6, chosen)
+    assert other == price_event(Pooled((0.6,), (False,)), [100.0] * 2, 4, chosen)
+    for cents in range(14):
+        ask(0.7 + cents / 100, chosen)
+    with monkeypatch.context() as patched:
+        patched.setattr("mmbot.trading.pricing.price_event", lambda *_: pytest.fail("priced"))
+        assert ask(0.5, chosen) is first
+    ask(0.4, chosen)
+    assert ask(0.5, chosen) is first
+    assert ask(0.6, chosen) is not other
+    assert ask(0.5, quoting(margin=0.2)) != first

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import msgspec
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
@@ -95,6 +96,46 @@ def test_a_quote_keeps_every_promise(
         assert quotes.bid.price < quotes.ask.price
         assert chosen.quoting.sides == "both"
     assert bool(quotes.gate) == (quotes.bid is None and quotes.ask is None)
+
+
+near = st.floats(-0.02, 0.02) | st.floats(-0.0002, 0.0002)
+
+
+@given(st.tuples(fairs, fairs, fairs), near, near, near, grids, any_settings(), st.booleans())
+def test_bounds_that_hold_for_other_limits_are_those_that_these_would_have(
+    values: tuple[float, float, float],
+    fair: float,
+    yes: float,
+    no: float,
+    grid: PriceGrid,
+    chosen: Settings,
+    reduce_only: bool,
+) -> None:
+    def bounds_of(given_limits: QuoteLimits) -> quoting.QuoteBounds:
+        return quoting.quote_bounds(given_limits, Count(300), grid, chosen, reduce_only=reduce_only)
+
+    first = QuoteLimits(values[0], 0.5, values[1], values[2], Count(1_000), Count(1_000))
+    other = QuoteLimits(
+        values[0] + fair, 0.5, values[1] + yes, values[2] + no, Count(1_000), Count(1_000)
+    )
+    before, after = bounds_of(first), bounds_of(other)
+    assume(before.hold_for(other, Count(300), grid, chosen, reduce_only=reduce_only))
+    for best in (NOTHING, top(4_000, 6_000), top(None, 300), top(9_800, None)):
+        assert quoting.wanted_quotes(before, best) == quoting.wanted_quotes(after, best)
+
+
+def test_bounds_do_not_hold_for_other_sizes() -> None:
+    first = QuoteLimits(0.6, 0.6, 0.553, 0.347, Count(1_000), Count(0))
+    bounds = quoting.quote_bounds(first, Count(0), CENT_GRID, settings())
+    alike = msgspec.structs.replace(first, fair=0.601, yes_value=0.5599)
+    assert held(bounds, alike)
+    assert not held(bounds, msgspec.structs.replace(first, yes_count=Count(2_000)))
+    assert not held(bounds, msgspec.structs.replace(first, yes_value=0.56))
+    assert not held(bounds, msgspec.structs.replace(first, fair=0.99))
+
+
+def held(bounds: quoting.QuoteBounds, limits: QuoteLimits) -> bool:
+    return bounds.hold_for(limits, Count(0), CENT_GRID, bounds.settings, reduce_only=False)
 
 
 @example(0.1, settings(quoting={"margin": 0.9, "sides": "both", "minimum_edge_cents": 0.01}))

@@ -5,11 +5,12 @@ import random
 from itertools import pairwise
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmbot.trading.sizing import kelly_sizes, reservation_prices
+from mmbot.trading.sizing import kelly_sizes, kelly_sizes_again, reservation_prices
 
 # Prices that are met to 1e-5 dollars leave this much of the logarithm, on the poorest event here.
 TOLERANCE = 1e-6
@@ -99,20 +100,30 @@ def test_nothing_nearby_is_better_than_kelly_sizes(problem: Problem) -> None:
 @settings(deadline=None)
 @given(problems(), st.data())
 def test_what_was_good_a_moment_ago_changes_no_size(problem: Problem, data: st.DataObject) -> None:
-    asked = problem.cells, problem.wealth, problem.costs, problem.most
-    found = kelly_sizes(*asked)
+    found = kelly_sizes(problem.cells, problem.wealth, problem.costs, problem.most)
     n = len(found)
     guesses = st.lists(st.booleans(), min_size=n, max_size=n)
-    for likely in ([x > 0 for x in found], [True] * n, data.draw(guesses)):
-        assert kelly_sizes(*asked, likely) == pytest.approx(found, abs=1e-4)
+    rows = [[x > 0 for x in found], [True] * n, data.draw(guesses)]
+    for sizes in sizes_again([problem] * 3, rows):
+        assert sizes == pytest.approx(found, abs=1e-4)
+
+
+def sizes_again(problems: list[Problem], likely: list[list[bool]]) -> list[list[float]]:
+    """What is found for some problems at once, with a guess for each."""
+    cells, wealth, costs, most = (
+        np.array([getattr(each, name) for each in problems])
+        for name in ("cells", "wealth", "costs", "most")
+    )
+    found = kelly_sizes_again(cells, wealth, costs, most, np.array(likely))
+    return [sizes.tolist() for sizes in found]
 
 
 def test_bets_that_were_good_a_moment_ago_and_are_again_are_not_searched_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("mmbot.trading.sizing._Problem.start", lambda _: pytest.fail("searched"))
-    cells, wealth, costs = [0.3, 0.2, 0.5], [100.0] * 3, [0.6, 0.52]
-    assert kelly_sizes(cells, wealth, costs, [2.0, 5.0], [True, False]) == [2.0, 0.0]
+    problem = Problem([0.3, 0.2, 0.5], [100.0] * 3, [0.6, 0.52], [2.0, 5.0])
+    assert sizes_again([problem], [[True, False]]) == [[2.0, 0.0]]
 
 
 @st.composite
