@@ -150,8 +150,6 @@ class Engine:
             return self._finish(now)
         affected = self._apply(event, now)
         books_only = isinstance(event, BookReplaced)
-        if books_only and not affected:
-            return self._finish(now)
         if not books_only:
             affected = self._check_echoes(affected, now)
             self._order_queries.query_unknown(now)
