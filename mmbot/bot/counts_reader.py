@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -147,7 +148,8 @@ class CountsReader:
         self._loading = True
         today = self._clock.at(now).date()
         years = range(self._first_year, today.year) if self._pages.by_year else ()
-        self._years_left = [*(year for year in years if not self._holds_all_of(year)), None]
+        held = Counter(day.year for day in counts.vintages)
+        self._years_left = [*(year for year in years if held[year] < _days_of(year)), None]
         self._failed = False
         self._fetch_next(now)
         return self._step
@@ -340,11 +342,6 @@ class CountsReader:
             self._note("counts.published", day=str(day), count=count)
         return True
 
-    def _holds_all_of(self, year: int) -> bool:
-        first = dt.date(year, 1, 1)
-        days = (dt.date(year + 1, 1, 1) - first).days
-        return all(first + dt.timedelta(days=number) in self.counts for number in range(days))
-
     def _holds_most_of(self, year: int) -> bool:
         days = (dt.date(year, 1, 1), dt.date(year, 7, 1), dt.date(year, 12, 1))
         return all(day in self.counts for day in days)
@@ -366,3 +363,7 @@ class CountsReader:
 
     def _is_new_year(self, today: dt.date) -> bool:
         return self._pages.by_year and today.month == 1 and today.day <= _NEW_YEAR_DAYS
+
+
+def _days_of(year: int) -> int:
+    return (dt.date(year + 1, 1, 1) - dt.date(year, 1, 1)).days

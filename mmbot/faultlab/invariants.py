@@ -101,9 +101,10 @@ class Auditor:
             self.orders.now = max(self.orders.now, fact.at)
             if isinstance(fact, OrderChanged) and fact.order.account is self._account:
                 if is_own(fact.order):
-                    self._worst.pending.pop(fact.order.client_order_id, None)
-                    self.orders.changed(fact)
-                    concerned.add(event_of(fact.order.ticker))
+                    pending = self._worst.pending.pop(fact.order.client_order_id, None)
+                    may_lose_otherwise = self.orders.changed(fact)
+                    if pending or may_lose_otherwise or self._worst.fees_have_changed:
+                        concerned.add(event_of(fact.order.ticker))
             elif isinstance(fact, AccountFilled) and fact.account is self._account:
                 self._filled(fact)
                 concerned.add(event_of(fact.ticker))

@@ -69,9 +69,23 @@ class LiveOrders:
             order.client_order_id: order for order in self if session_of(order) == session
         }
 
-    def changed(self, fact: OrderChanged) -> None:
-        """Follow a change of an own order, and check that it may rest like this."""
+    def changed(self, fact: OrderChanged) -> bool:
+        """Follow a change of an own order, and check that it may rest like this.
+
+        Return whether its possible losses may have changed; a longer life alone changes none.
+        """
         order = fact.order
+        before = self.resting.get(order.order_id)
+        unforeseen = self.is_unforeseen(order)
+        self._follow(order, fact)
+        return (
+            before is None
+            or order.status != "resting"
+            or (before.price, before.remaining) != (order.price, order.remaining)
+            or self.is_unforeseen(order) != unforeseen
+        )
+
+    def _follow(self, order: ExchangeOrder, fact: OrderChanged) -> None:
         if fact.reason == "SelfTradeCancel":
             raise InvariantBroken("self_cross", f"{shown(order)} met another order of ours")
         if order.status != "resting":

@@ -43,7 +43,8 @@ class Scheduler:
     def pop_next(self) -> Callable[[], None]:
         """Remove the next action, advance to its due time and return it."""
         due, _, action = heappop(self._actions)
-        self.advance_to(due)
+        if due > self.now:
+            self.advance_to(due)
         return action
 
     def advance_to(self, now: Milliseconds) -> None:

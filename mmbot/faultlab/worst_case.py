@@ -35,6 +35,11 @@ class WorstCase:
         self._holdings: dict[str, Holding] = {}
         self._excused: set[tuple[str, str]] = set()
 
+    @property
+    def fees_have_changed(self) -> bool:
+        """Whether the time alone may change which fees the bot may reckon with."""
+        return bool(self._exchange.fee_changes)
+
     def holding(self, event: str) -> Holding:
         """Return the holding in an event."""
         if event not in self._holdings:

@@ -18,11 +18,23 @@ def test_a_date_is_the_beginning_of_its_second(zone: str) -> None:
     assert date_of(HttpRequest("GET", "/trade-api/v2/exchange/status"), answer) == AT
 
 
+@pytest.mark.parametrize("second", [0, 1, 9, 10, 59])
+@pytest.mark.parametrize("zone", ["GMT", "+0000"])
+def test_every_second_of_a_minute_has_its_date(second: int, zone: str) -> None:
+    date = DATE.replace("00:00 GMT", f"00:{second:02d} {zone}")
+    answer = HttpAnswer(200, b"", (("date", date),))
+    at = date_of(HttpRequest("GET", "/trade-api/v2/exchange/status"), answer)
+    assert at == AT + 1000 * second
+
+
 @pytest.mark.parametrize(
     ("path", "headers"),
     [
         ("/trade-api/v2/portfolio/orders", ()),
         ("/trade-api/v2/portfolio/orders", (("date", "now"),)),
+        ("/trade-api/v2/portfolio/orders", (("date", DATE.replace(":00 ", ":99 ")),)),
+        ("/trade-api/v2/portfolio/orders", (("date", DATE.replace(":00 ", ":xx ")),)),
+        ("/trade-api/v2/portfolio/orders", (("date", DATE.replace("10:", "99:")),)),
         ("/trade-api/v2/events", (("date", DATE), ("age", "12"))),
         ("/trade-api/v2/series/KXTSAW", (("date", DATE),)),
     ],

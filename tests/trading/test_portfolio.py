@@ -145,6 +145,15 @@ def test_a_fill_counts_once_however_often_it_is_reported(booked: list[Fill]) -> 
         assert twice.filled(order_id) == sum(ours)
 
 
+def test_the_least_wealth_follows_every_fill_and_every_fill_that_is_taken_out() -> None:
+    portfolio, one = Portfolio(TICKERS), fill("t-1", "o-1", 500, ticker="A")
+    assert portfolio.least_wealth == 0
+    portfolio.book(one)
+    assert portfolio.least_wealth == min(portfolio.wealth()) < 0
+    portfolio.void(one)
+    assert portfolio.least_wealth == 0
+
+
 def test_positions_are_signed() -> None:
     portfolio = Portfolio(TICKERS)
     portfolio.book(fill("p", "1", 300, 4000, "bid", "B"))
