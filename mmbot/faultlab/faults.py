@@ -148,13 +148,6 @@ class CallDelivery(msgspec.Struct):
     # Whether the statuses of orders in the answer are words that nobody knows.
     odd_status: bool = False
 
-    def is_answered_within(self, wait: Milliseconds) -> bool:
-        """Return whether it is certain that an answer comes within `wait`."""
-        before = self.request_delay if self.front_answer is None else 0
-        if before is None or self.answer_delay is None:
-            return False
-        return before + self.answer_delay < wait
-
 
 class FrameDelivery(msgspec.Struct):
     """How long a frame takes; one that is `in_order` never overtakes another."""
