@@ -148,13 +148,6 @@ class CallDelivery(msgspec.Struct):
     # Whether the order statuses in the answer are unknown words.
     odd_status: bool = False
 
-    def is_answered_within(self, wait: Milliseconds) -> bool:
-        """Return whether it is certain that an answer comes within `wait`."""
-        before = self.request_delay if self.front_answer is None else 0
-        if before is None or self.answer_delay is None:
-            return False
-        return before + self.answer_delay < wait
-
 
 class FrameDelivery(msgspec.Struct):
     """How long a frame takes; `in_order` frames never overtake each other."""

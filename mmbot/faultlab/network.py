@@ -300,8 +300,7 @@ class Network:
         delivery = self._faults.call(request, self._scheduler.now)
         call = _OpenCall(answered)
         self._open_calls += 1
-        if not delivery.is_answered_within(self._timeout_ms):
-            self._scheduler.after(self._timeout_ms, partial(self._end, call, None))
+        self._scheduler.after(self._timeout_ms, partial(self._end, call, None))
         if delivery.front_answer is not None and delivery.answer_delay is not None:
             front = self._dated(delivery.front_answer)
             answer = partial(self._answer, call, front)

@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 
 from mmbot.errors import BadInput
-from mmbot.faultlab.faults import FAULTS, CallDelivery, Faults, named
-from mmbot.kalshi.http import HttpAnswer, HttpRequest
+from mmbot.faultlab.faults import FAULTS, Faults, named
+from mmbot.kalshi.http import HttpRequest
 
 CREATE = HttpRequest("POST", "/trade-api/v2/portfolio/events/orders")
 
@@ -51,23 +51,6 @@ def test_a_lost_call_gets_no_answer(name: str) -> None:
     lost = [delivery for delivery in deliveries if delivery.answer_delay is None]
     assert lost
     assert all((each.request_delay is None) == (name == "request_lost") for each in lost)
-
-
-@pytest.mark.parametrize(
-    ("delivery", "certain"),
-    [
-        (CallDelivery(40, 59), True),
-        (CallDelivery(40, 60), False),
-        (CallDelivery(40, None), False),
-        (CallDelivery(None, 40), False),
-        (CallDelivery(None, 99, HttpAnswer(503)), True),
-        (CallDelivery(40, 100, HttpAnswer(503)), False),
-    ],
-)
-def test_an_answer_is_certain_if_nothing_of_a_call_is_lost_or_late(
-    delivery: CallDelivery, certain: bool
-) -> None:
-    assert delivery.is_answered_within(100) is certain
 
 
 def test_a_reordered_fill_may_be_overtaken() -> None:
