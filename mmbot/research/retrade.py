@@ -126,8 +126,8 @@ def _paper(
 
 
 _WHY_NOT = (
-    "it was made before captures held the market itself, so the market's trades are not in it: "
-    "record anew with this version of mmbot"
+    "it was made by a version whose captures do not have the market's trades: record again with "
+    "this version of mmbot"
 )
 # Of ids, where the recorded bot had no paper exchange.
 _SEED = 1

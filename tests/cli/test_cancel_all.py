@@ -111,7 +111,7 @@ def test_beside_a_daemon_that_would_quote_again_it_refuses(
         until_quotes_stand(process, account)
         refused = invoke("cancel-all", *where)
         assert refused.returncode == 3
-        assert "a daemon is at work" in refused.stderr
+        assert "a daemon is running" in refused.stderr
         assert account.orders
 
 

@@ -84,10 +84,10 @@ def test_both_parts_of_the_key_may_be_in_a_secret(
     ("private_key", "reason"),
     [
         ("aws:none", "there is no such secret in this region"),
-        ("aws:bytes", "it is no text"),
+        ("aws:bytes", "it is not text"),
         ("aws:wrong", "has no text in `private_key`"),
         ("aws:kalshi#none", "has no text in `none`"),
-        ("aws:pem#field", "is no JSON object"),
+        ("aws:pem#field", "is not a JSON object"),
         ("aws:kalshi#key_id", "is not an unencrypted PEM"),
     ],
 )

@@ -103,7 +103,7 @@ def test_what_the_data_say_nothing_of_is_named() -> None:
     samples, settled = _events_in_which_the_belief_was_right(30, 5)
     (sheet,) = sheets_of_weights(build_report((), (), samples, settled, (0.2,) * 5, frozenset()))
     assert "Keep the weights" in sheet.note
-    assert "The data say nothing of the weight at k = 1, the sharpness." in sheet.note
+    assert "The data say nothing about the weight at k = 1, the sharpness." in sheet.note
 
 
 def sheets_of_weights(report: PerformanceReport) -> list[Sheet]:
