@@ -1,10 +1,10 @@
 """A past week traded again: the whole bot, in virtual time, on the trades that happened.
 
 The week's counts appear on the pages when they were first seen, its trades and candles make the
-books (`past_books`), and the bot's orders go to the paper exchange. An order fills when a trade goes
-strictly through its price or, if a queue is given, at its price in its turn, and never for more than
-the trade's size. Trades that fill no order and change no book are not passed to the bot. No
-connection fails here, so orders live until their market closes and a silent stream is trusted.
+books (`past_books`), and the bot's orders go to the paper exchange. An order fills when a trade
+goes strictly through its price or, if a queue is given, at its price in its turn, and never for
+more than the trade's size. Trades that fill no order and change no book are not passed to the bot.
+No connection fails here, so orders live until their market closes and a silent stream is trusted.
 """
 
 from __future__ import annotations
