@@ -63,7 +63,7 @@ def test_by_itself_it_starts_on_tuesday_noon_of_this_week() -> None:
         (["--underlying", "jobs"], "--underlying 'jobs' is not one of tsa, ferries"),
         (["--underlying", "ferries", "--counts", "c.csv"], "--counts are of tsa"),
         (["--fees", "round"], "--fees 'round'"),
-        (["--fees", "quadratic:lots"], "no multiplier"),
+        (["--fees", "quadratic:lots"], "not a multiplier"),
     ],
 )
 def test_an_option_that_cannot_be_is_one_sentence(options: list[str], sentence: str) -> None:

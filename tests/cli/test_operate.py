@@ -28,7 +28,7 @@ def test_a_halt_without_a_daemon_is_stored_for_the_next_one(state: Path, invoke:
     done = invoke("halt", *CONFIG, "--reason", "holiday")
     # Without the key it is unknown whether a daemon elsewhere has orders.
     assert done.returncode == 4, done.stderr
-    assert "The account could not be asked" in done.stdout
+    assert "The account could not be checked" in done.stdout
     assert f"No mmbot is running in {state}: the next one starts halted." in done.stdout
     halt = read_halt(state)
     assert halt is not None

@@ -139,7 +139,7 @@ async def test_a_refusal_is_the_error_of_the_command(tmp_path: Path) -> None:
         (b'{"type":"halt","reasn":"x"}\n', "reasn"),
         (b'{"type":"halt","reason":"' + b"x" * 300 + b'"}\n', "200"),
         (b'{"type":"counts none","day":"tomorrow"}\n', "day"),
-        (b'{"type":"resume"}', "ended before its line did"),
+        (b'{"type":"resume"}', "ended in the middle of its line"),
         (b"x" * (2 * control.MOST_REQUEST_BYTES), "at most"),
         (b"[" * 60_000 + b"\n", "this mmbot does not know that request"),
     ],

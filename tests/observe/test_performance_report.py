@@ -185,7 +185,7 @@ def test_the_page_shows_tables_pictures_and_rules_and_escapes_its_title(
     assert "<svg id='x'>" in page
     assert "Settled &lt;up&gt;" in page
     assert "P&amp;L by market" in page
-    assert "Where settlements were amended the latest counts." in page
+    assert "If a settlement was amended, the latest counts." in page
 
 
 def test_a_forecast_outside_its_band_is_marked(report: PerformanceReport) -> None:
