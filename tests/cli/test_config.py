@@ -354,7 +354,7 @@ def test_init_never_writes_over_a_file(invoke: Mmbot, tmp_path: Path) -> None:
                 *("--set", "underlying.name=ferries", "--set", "exchange.series=KXFERRYW"),
                 *("--set", "forecast.method=boosted"),
             ),
-            "forecast.method is 'boosted', which does not know ferries; choose from pool",
+            "forecast.method is 'boosted', which does not support ferries; choose from pool",
         ),
     ],
 )
