@@ -84,7 +84,7 @@ def test_a_process_that_holds_the_ledger_without_listening_is_named(
     done = invoke("halt", *CONFIG)
     ledger.close()
     assert done.returncode == 3
-    assert "holds the ledger" in done.stderr
+    assert "has the ledger" in done.stderr
 
 
 @pytest.mark.parametrize(
