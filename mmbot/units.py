@@ -103,7 +103,7 @@ def _parse_fixed(text: str | float, decimals: int) -> int:
         raise ValueError(f"{_shown(text)} has more than {decimals} decimals")
     value = int(whole + fraction[:decimals].ljust(decimals, "0"))
     if value > _MOST[decimals]:
-        raise ValueError(f"{text!r} is beyond whatever is traded")
+        raise ValueError(f"{text!r} is too large")
     return -value if sign else value
 
 

@@ -144,7 +144,7 @@ def _strategies(wanted: str | None, weeks: PastWeeks) -> tuple[str, ...]:
     """Return the strategies to run: the chosen one, or all that these weeks allow."""
     if wanted == _BY_CANDLES_ONLY and weeks.by_trades:
         raise BadInput(
-            f"{_BY_CANDLES_ONLY} rests through releases, which the bot that trades never does; it "
+            f"{_BY_CANDLES_ONLY} rests through releases, which the whole bot never does; it "
             "is backtested by daily candles only (--markets and --candles)"
         )
     if wanted is not None:

@@ -28,8 +28,8 @@ from mmbot.kalshi.order_cancellation import CancellationResult
 from mmbot.kalshi.readings import ReadingError
 
 _PAPER = (
-    "nothing to cancel: paper orders never reach an exchange; those of a daemon at work end with "
-    "`mmbot halt`, or with it"
+    "nothing to cancel: paper orders never reach an exchange; those of a running daemon end with "
+    "`mmbot halt`, or when it stops"
 )
 
 
@@ -51,7 +51,7 @@ def cancel_all(
     to start (exit code 3), it does nothing, because the orders may belong to another daemon.
 
     Exit codes: 0 no order is left, 2 unusable input (option, config or key), 3 a daemon is running,
-    4 it is not known whether an order is left.
+    4 it is unknown whether an order is left.
     """
     if os.environ.get("EXIT_STATUS") == str(int(ExitCode.NOT_READY)):
         print("mmbot: the daemon was not ready and has placed nothing", file=sys.stderr)
@@ -79,8 +79,8 @@ def _refuse_beside_daemon(state: Path, account: str) -> None:
     if (held or is_claimed(account)) and not (held and read_halt(state)):
         where = f"in {state}" if held else "on this account, with another state directory"
         raise NotReady(
-            f"a daemon is at work {where} and would quote again; `mmbot halt` cancels its orders "
-            "and keeps it from that, and so does stopping it"
+            f"a daemon is running {where} and would quote again; `mmbot halt` cancels its orders "
+            "and keeps them off, and so does stopping it"
         )
 
 
@@ -94,7 +94,5 @@ def _result_text(result: CancellationResult) -> str:
     found = f"{result.found} own orders found, {result.others} of others left alone"
     if result.clean:
         return f"{found}; none of the bot's is left"
-    left = (
-        "it is not known whether any is left" if result.left is None else f"{result.left} are left"
-    )
+    left = "it is unknown whether any is left" if result.left is None else f"{result.left} are left"
     return f"{found}; {left}: {result.reason}"

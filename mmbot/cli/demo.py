@@ -147,7 +147,7 @@ def _choose_week(text: str, counts: Path | None) -> Week:
         return Week.of(dt.datetime.now(EASTERN).date())
     last = load_counts(counts).last_day
     if last is None:
-        raise BadInput(f"{counts} holds no counts")
+        raise BadInput(f"{counts} has no counts")
     return Week.of(last - dt.timedelta(days=6))
 
 

@@ -150,7 +150,9 @@ def _published(
     if counts is None:
         return synthetic_counts(traded, seed, about)
     if about.name != DEFAULT:
-        raise BadInput(f"--counts are of {DEFAULT}; those of {about.name} are made up, without it")
+        raise BadInput(
+            f"--counts has counts of {DEFAULT}; leave it out: those of {about.name} are synthetic"
+        )
     return real_counts(load_counts(counts), traded, str(counts), past_weeks)
 
 
@@ -176,9 +178,7 @@ async def _serve(site: SimulatedExchange, port: int, clock: CalendarClock, key_p
     try:
         await server.start(port)
     except OSError as error:
-        raise BadInput(
-            f"port {port} cannot be listened on ({reason(error)}); choose another"
-        ) from None
+        raise BadInput(f"cannot listen on port {port} ({reason(error)}); choose another") from None
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -279,6 +279,7 @@ def _kept_key(directory: Path, key_type: str) -> Ed25519PrivateKey | RSAPrivateK
     kind = Ed25519PrivateKey if key_type == "ed25519" else RSAPrivateKey
     if not isinstance(key, kind):
         raise BadInput(
-            f"--key-dir: {path} is no {key_type} key; delete it, or name another directory"
+            f"--key-dir: {path} is not a key of type {key_type}; delete it, or name another "
+            "directory"
         )
     return key

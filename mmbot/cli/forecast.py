@@ -152,7 +152,7 @@ def _heaviest(belief: Belief) -> Table:
         "recent",
         "season",
         "similarity",
-        title="Past weeks of the largest weights",
+        title="Past weeks with the largest weights",
     )
     for past in belief.heaviest:
         reasons = (f"{reason:.2f}" for reason in (past.recent, past.season, past.alike))

@@ -68,9 +68,9 @@ def halt(
         if place.signer is None or _own_orders(place) == 0:
             raise
         raise control_client.Unanswered(
-            "no mmbot is at work here, and orders of the bot rest or may rest on the account: halt "
-            "it on the machine and with the --config that it runs with, or cancel them with "
-            "`mmbot cancel-all`"
+            "no mmbot is running here, and orders of the bot rest or may rest on the account: "
+            "halt it on its own machine with its own --config, or cancel the orders with `mmbot "
+            "cancel-all`"
         ) from None
     if not report.running:
         left = _own_orders(place)
@@ -95,7 +95,7 @@ def resume(
     if report.since is None:
         print("It was not halted.")
         return
-    what = "Quoting goes on" if report.running else "The next start quotes; no mmbot is at work now"
+    what = "Quoting goes on" if report.running else "The next start quotes; no mmbot is running now"
     print(f"{what}. It was halted since {_instant(report.since)}{_because(report.reason)}.")
 
 
@@ -119,7 +119,7 @@ def ask_or_write(
             return written
         time.sleep(_PAUSE_SECONDS)
     raise NotReady(
-        f"a process holds the ledger in {place.directory} and does not listen; try again"
+        f"a process has the ledger in {place.directory} open and does not answer; try again"
     )
 
 
@@ -149,15 +149,17 @@ def _end_halt(ledger: Ledger) -> ResumeReport:
 def _print_halt(report: HaltReport, directory: Path, lifetime_seconds: int) -> None:
     print(f"Halted since {_instant(report.since)}{_because(report.reason)}.")
     if report.not_kept:
-        print(f"It was NOT written down ({report.not_kept}): a restart ends it.")
+        print(f"It was NOT stored ({report.not_kept}): a restart ends it.")
     if not report.running:
-        print(f"No mmbot is at work in {directory}: the next one starts halted.")
+        print(f"No mmbot is running in {directory}: the next one starts halted.")
         if not report.account_read:
-            print("The account could not be asked for orders of the bot: give the key, and again.")
+            print(
+                "The account could not be checked for the bot's orders: give the key and try again."
+            )
         elif report.left:
             print(
-                f"{report.left} orders of the bot rest: a daemon elsewhere keeps them (halt it "
-                f"there), or an earlier one left them, and they expire within "
+                f"{report.left} orders of the bot rest: a daemon elsewhere renews them (halt it "
+                "there), or an earlier one left them and they expire within "
                 f"{lifetime_seconds} s; `mmbot cancel-all` cancels them now."
             )
         return
@@ -165,7 +167,7 @@ def _print_halt(report: HaltReport, directory: Path, lifetime_seconds: int) -> N
     if report.left:
         print(f"They are still being cancelled, and expire within {lifetime_seconds} s.")
     if not report.account_read:
-        print("The account has not been read, so there may be orders that are not known.")
+        print("The account has not been read, so there may be unknown orders.")
 
 
 def _because(reason: str) -> str:

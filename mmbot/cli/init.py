@@ -21,8 +21,8 @@ from mmbot.kalshi.auth import read_private_key
 from mmbot.underlyings.registry import known
 
 _REMARK = """\
-Written by `mmbot init`. What is commented out has its default; take the # off a key to change it.
-`mmbot config show` says what is in force, and where each value comes from."""
+Written by `mmbot init`. Keys that are commented out have their defaults; remove the # to set one.
+`mmbot config show` prints every value in force and where it comes from."""
 _MODES: dict[str, config.Mode] = {mode: mode for mode in get_args(config.Mode)}
 
 
@@ -96,7 +96,8 @@ _KeyPath: TypeAlias = Annotated[
     str | None, typer.Option(help="The API key's PEM file, readable by its owner only.")
 ]
 _Margin: TypeAlias = Annotated[
-    str | None, typer.Option(help="quoting.margin: the share of fair value that is left off a bid.")
+    str | None,
+    typer.Option(help="quoting.margin: how far a bid stays below fair value, as a share of it."),
 ]
 _ContractsPerMarket: TypeAlias = Annotated[
     str | None, typer.Option(help="The largest position in a market.")

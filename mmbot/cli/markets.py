@@ -181,7 +181,7 @@ def _belief(
 ) -> tuple[Belief | None, str]:
     """Return a week's belief and the source of its counts, or why there is none."""
     if settings.underlying.name != DEFAULT:
-        return None, f"No forecast: this command has the counts of {DEFAULT} alone."
+        return None, f"No forecast: this command has counts of {DEFAULT} only."
     counts, source = _counts(directory, path)
     strikes = tuple(sorted({strike for row in rows if (strike := strike_of(row)) is not None}))
     if not len(counts):

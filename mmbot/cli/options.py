@@ -92,7 +92,7 @@ def load_counts(path: Path) -> Counts:
         more = ", ..." if len(missing) > _MOST_NAMED else ""
         print(
             f"mmbot: {path} has no count of {len(missing)} days between its first and its last "
-            f"({named}{more}); forecasts do without these",
+            f"({named}{more}); forecasts are made without them",
             file=sys.stderr,
         )
     return counts

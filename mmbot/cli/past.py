@@ -46,8 +46,8 @@ QueueOption: TypeAlias = Annotated[
     int | None,
     typer.Option(
         min=0,
-        help="By trades: fill at an order's own price too, once so many contracts traded there "
-        "before it; unless given only where a trade goes strictly through the price.",
+        help="By trades: also fill at an order's own price, once this many contracts traded "
+        "there before it; unless given, only when a trade goes strictly through the price.",
     ),
 ]
 FiguresPath: TypeAlias = Annotated[

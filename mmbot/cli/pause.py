@@ -41,7 +41,7 @@ def pause(
     directory; the ticker has to be complete then.
 
     Exit codes: 0 no order is left there, 2 unusable input, 3 there is
-    nothing to pause, 4 it is not known whether an order is left.
+    nothing to pause, 4 it is unknown whether an order is left.
     """
     _check(ticker)
     place = find(config_path, venue_path, lenient=True)
@@ -93,7 +93,7 @@ def _whole(ticker: str, series: str) -> str:
         Week.from_event_ticker(whole.rpartition("-")[0])
     except ValueError:
         raise BadInput(
-            f"no mmbot is at work that knows what is listed: write the whole ticker instead of "
+            f"no mmbot is running that knows the listed markets: write the whole ticker instead of "
             f"{ticker!r}, such as {series}-26NOV29-A2.70"
         ) from None
     return whole
@@ -107,9 +107,9 @@ def _print(report: PauseReport, what: str, *, as_json: bool) -> None:
         return
     print(f"{report.market} {what}.")
     if report.not_kept:
-        print(f"It was NOT written down ({report.not_kept}): a restart undoes it.")
+        print(f"It was NOT stored ({report.not_kept}): a restart undoes it.")
     if not report.running:
-        print("No mmbot is at work: that holds from the next start.")
+        print("No mmbot is running: this takes effect at the next start.")
     elif report.live:
         off = "all are off" if not report.left else f"{report.left} may still rest"
         print(f"Of its {report.live} live orders {off}, after {report.seconds:.1f} s.")

@@ -74,7 +74,7 @@ def expect(kind: type[_AnswerT], answer: Answer) -> _AnswerT:
         BadInput: It is of another kind.
     """
     if not isinstance(answer, kind):
-        raise BadInput("the daemon answered something else; is it of another version?")
+        raise BadInput("the daemon's answer is not the expected one; is it of another version?")
     return answer
 
 

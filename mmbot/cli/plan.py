@@ -46,7 +46,7 @@ def reload(
         print_answer(report)
         return
     if not (report.changed or report.waits_for_restart):
-        print("The file says what is in force; nothing has changed.")
+        print("The settings in the file are in force already; nothing has changed.")
     for key in report.changed:
         print(f"{key.key}: {key.old} -> {key.new}")
     for key in report.waits_for_restart:
@@ -99,9 +99,9 @@ def _show_plan(report: PlanReport) -> None:
             listed = " ".join(names[:_MOST_NAMED]) + (" ..." if len(names) > _MOST_NAMED else "")
             console.print(f"{listed}: {gate}", markup=False, highlight=False)
         if fee := next((m.planned.fee for m in of_event if m.planned.fee), ""):
-            console.print(f"Makers pay {fee}; prices and edges are after it.", markup=False)
+            console.print(f"Makers pay {fee}; prices and edges are net of it.", markup=False)
     differing = sum(market.differs for market in report.markets)
-    console.print(f"{differing} of {len(report.markets)} markets would be quoted otherwise (*).")
+    console.print(f"{differing} of {len(report.markets)} markets would be quoted differently (*).")
 
 
 def how_to_apply(report: PlanReport, path: Path) -> Iterable[str]:
@@ -110,11 +110,11 @@ def how_to_apply(report: PlanReport, path: Path) -> Iterable[str]:
         yield "These are the settings in force."
     if report.live:
         keys = ", ".join(f"{key.key} {key.old} -> {key.new}" for key in report.live)
-        yield f"To apply {keys}: write it into the file that the daemon runs by (this one: {path})."
-        yield "It is in force within 2 seconds, or at `mmbot reload`."
+        yield f"To apply {keys}: write it into the daemon's config file ({path})."
+        yield "It takes effect within 2 seconds, or at once with `mmbot reload`."
     if report.waits_for_restart:
         keys = ", ".join(f"{key.key} {key.old} -> {key.new}" for key in report.waits_for_restart)
-        yield f"{keys}: waits for a restart, because only that loosens a limit."
+        yield f"{keys}: waits for a restart, because only a restart loosens a limit."
 
 
 def _gates(market: PlannedMarket) -> str:

@@ -52,7 +52,7 @@ def draw_evaluation(
     try:
         figure.savefig(path)
     except (OSError, ValueError) as error:
-        raise BadInput(f"{path} cannot be drawn into: {reason(error)}") from None
+        raise BadInput(f"{path} cannot be written: {reason(error)}") from None
 
 
 def _draw_calibration(
@@ -144,4 +144,4 @@ def draw_week(path: Path, title: str, course: WeekCourse) -> None:
     try:
         figure.savefig(path)
     except (OSError, ValueError) as error:
-        raise BadInput(f"{path} cannot be drawn into: {reason(error)}") from None
+        raise BadInput(f"{path} cannot be written: {reason(error)}") from None

@@ -212,11 +212,11 @@ def _sheet(trials: Sequence[Trial], held_out: HeldOut) -> Sheet:
         tuple((*map(str, trial.changes.values()), *_texts(trial)) for trial in trials[:_SHOWN]),
         f"{counted(len(trials), 'setting')} {'was' if len(trials) == 1 else 'were'} tried on "
         f"{counted(weeks, 'week')}. The best made "
-        f"{best.statistics.pnl:+.2f} dollars there, and was chosen for that. Chosen on the "
-        f"other weeks each time, the settings made {held_out.pnl:+.2f} dollars in all in the "
+        f"{best.statistics.pnl:+.2f} dollars there, and was chosen for that. Chosen each time on "
+        f"the other weeks only, the settings made {held_out.pnl:+.2f} dollars in all in the "
         f"weeks left out, on {held_out.contracts:g} contracts ({chosen} of the dollars at risk, "
-        f"95 % {bounds}): expect that of the choice. {_filled_by(trials[0])} P&L/risk is over the "
-        "most that each week's fills could have lost.",
+        f"95 % {bounds}): expect that of the chosen setting. {_filled_by(trials[0])} "
+        "P&L/risk is over the most that each week's fills could have lost.",
     )
 
 

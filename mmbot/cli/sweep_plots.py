@@ -78,7 +78,7 @@ def _draw_choice(
     axes.bar(range(len(bars)), heights, yerr=reach, capsize=5, color=colors)
     axes.axhline(0, color="grey", linewidth=0.8)
     axes.set_xticks(range(len(bars)), [name for name, _ in bars], fontsize="small")
-    axes.set_title("What choosing is worth, %", fontsize="medium")
+    axes.set_title("P&L/risk by how the setting is chosen, %", fontsize="medium")
 
 
 def _is_present(trial: Trial, settings: Settings) -> bool:

@@ -80,7 +80,7 @@ def locate(
 def _load_place(path: Path) -> config.LoadedConfig:
     loaded, mistakes = config.load_place(path)
     if mistakes is not None:
-        print(f"mmbot: {mistakes}; where the daemon is, the rest says", file=sys.stderr)
+        print(f"mmbot: {mistakes}; the rest of the file says where the daemon is", file=sys.stderr)
     return loaded
 
 
@@ -100,12 +100,12 @@ def find_config(path: Path | None, environment: Mapping[str, str]) -> tuple[Path
         pass
     except OSError as error:
         raise BadInput(
-            f"cannot look for {CONFIG}: {error.strerror}; ask as root, or give --config"
+            f"cannot look for {CONFIG}: {error.strerror}; run this as root, or give --config"
         ) from None
     else:
         return CONFIG, "the service"
     raise BadInput(
-        "no config is found: --config is not given, MMBOT_CONFIG is not set, and there is no "
+        "no config was found: --config is not given, MMBOT_CONFIG is not set, and there is no "
         f"{CONFIG}; `mmbot init` writes one"
     )
 

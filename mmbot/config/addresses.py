@@ -43,6 +43,6 @@ def refuse_address(
     is_port = match is not None and 0 < int(match["port"] or 1) < 65536
     if match is None or not (fits and is_port and match["path"] == path):
         raise BadInput(
-            f"{source}: {url!r:.200} is neither encrypted nor on loopback, or is not an address "
-            f"alone; write {kind}s://HOST[:PORT]{path}, or {kind}://127.0.0.1:PORT{path}"
+            f"{source}: {url!r:.200} is neither encrypted nor on loopback, or is not a plain "
+            f"address; write {kind}s://HOST[:PORT]{path}, or {kind}://127.0.0.1:PORT{path}"
         )

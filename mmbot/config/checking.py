@@ -205,8 +205,7 @@ def _contradictions(settings: Settings) -> Iterator[Problem]:
         yield Problem(str(error), ("counts.url",))
     if not _is_ip(settings.dashboard.address):
         yield Problem(
-            "dashboard.address: this is no address of a machine; write for example address = "
-            '"127.0.0.1"',
+            'dashboard.address: this is not an IP address; write for example address = "127.0.0.1"',
             ("dashboard.address",),
         )
     if counts.latest_release <= counts.earliest_release:

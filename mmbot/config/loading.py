@@ -209,7 +209,7 @@ def _without_mistakes(text: str) -> tuple[dict[str, Any], list[Problem]]:
         if problem is not None:
             problems.append(problem)
         elif not _joined(tree, statement.tree):
-            what = f"{', '.join(statement.keys)} contradicts what stands before it"
+            what = f"{', '.join(statement.keys)} contradicts an earlier line"
             problems.append(Problem(what, statement.keys, statement.first))
         first_of = dict.fromkeys(statement.keys, statement) | first_of
     return tree, problems
@@ -228,7 +228,7 @@ def _contradiction(text: str, error: str) -> Problem:
 
     number = bisect.bisect_left(range(len(parts)), x=True, key=lambda index: refused(index + 1))
     line = parts[number].first if number < len(parts) else None
-    return Problem(f"it contradicts what stands before it: {error.partition(' (at ')[0]}", (), line)
+    return Problem(f"it contradicts an earlier line: {error.partition(' (at ')[0]}", (), line)
 
 
 def _joined(tree: dict[str, Any], other: Mapping[str, Any]) -> bool:
@@ -256,6 +256,6 @@ def _mistake(statement: Statement, first_of: Mapping[str, Statement]) -> Problem
                     "keep one",
                 )
             )
-            text = f"{name} stands in line {before.first} already; {advice}"
+            text = f"{name} is already set in line {before.first}; {advice}"
             return Problem(text, (key,), statement.first)
     return None

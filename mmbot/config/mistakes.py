@@ -19,7 +19,7 @@ ESCAPE_ADVICE = (
 )
 
 _KEY = re.compile(r"(?P<key>[\w.\"'-]+)\s*(?P<sign>[=:])\s*(?P<value>.*)\Z", re.DOTALL)
-_ONE_SIGN = "one = stands between a key and its value: {key} = ..."
+_ONE_SIGN = "a single = separates a key from its value: {key} = ..."
 # Invisible characters that TOML refuses: all but the space, the line feed and the tab.
 _HIDDEN = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\xa0\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]"
@@ -42,7 +42,7 @@ _VALUES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"(?P<value>[+-]?[\d.]+|true|false|\"[^\"\n]*\"|'[^'\n]*')\s*[,;]",
-        "nothing follows a value; take the sign after it away",
+        "nothing may follow a value; remove the sign after it",
     ),
     (r"(?P<sign>[+-]?)\.(?P<part>\d+)", "a number begins with a digit: {key} = {sign}0.{part}"),
     (r"(?P<whole>[+-]?\d+)\.", "a number ends with a digit: {key} = {whole}.0"),
@@ -54,10 +54,10 @@ _VALUES: tuple[tuple[str, str], ...] = (
         r"[\u2018-\u201e\u00ab\u00bb][^\n]*",
         'typographic quotes; write straight ones: {key} = "..."',
     ),
-    (r"[\u2010-\u2015\u2212][^\n]*", "a dash that is no minus; write -"),
+    (r"[\u2010-\u2015\u2212][^\n]*", "a dash that is not a minus sign; write -"),
     (r"(?i:true|yes|on)", "write {key} = true"),
     (r"(?i:false|no|off)", "write {key} = false"),
-    (r"(?i:none|null|nil)?", "there is no value; take the line out, and the default is in force"),
+    (r"(?i:none|null|nil)?", "there is no value; remove the line to use the default"),
     (r"=[^\n]*", _ONE_SIGN),
     (r"[^\s\d\"'\[{#][^\n\"']*", 'text is written between quotes: {key} = "..."'),
     (r'"[^"\n]*|\'[^\'\n]*', "the closing quote is missing"),
@@ -76,8 +76,8 @@ def explain(statement: str, error: str) -> str:
     hidden = _HIDDEN.search(statement)
     if hidden is not None:
         return (
-            f"there is an invisible character (U+{ord(hidden[0]):04X}), as it comes with text that "
-            "is copied; write the line anew"
+            f"there is an invisible character (U+{ord(hidden[0]):04X}), as in copied text; type "
+            "the line again"
         )
     text = statement.strip()
     found = _KEY.match(text)
@@ -86,7 +86,7 @@ def explain(statement: str, error: str) -> str:
         value = f"={value}" if found["sign"] == ":" else value
         return f"{key}: {_of_value(key, value, error)}"
     if text.startswith(("//", ";", "--", "/*", "%")):
-        return "a remark begins with #"
+        return "a comment begins with #"
     if text.startswith("["):
         return "a table's name is written between brackets on a line of its own: [quoting]"
     return "that is neither a table, such as [quoting], nor a key with its value: margin = 0.1"

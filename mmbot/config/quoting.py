@@ -46,28 +46,28 @@ class QuotingSettings(Section, frozen=True, kw_only=True):
     margin: Annotated[
         Share | Shares,
         key(
-            "The main knob: a side is bid for at most (1 - margin) x its fair value. One number, "
-            "or five: with none, one, two, three, and four or more of the week's days published.",
+            "The main knob: the bid for a side is at most (1 - margin) x its fair value. One "
+            "number, or five: for 0, 1, 2, 3 and 4 or more published days of the week.",
             "share of fair value",
         ),
     ] = 0.1
     sides: Annotated[
         Sides,
-        key('"likelier" bids only for the side worth half a dollar or more, "both" for either.'),
+        key('"likelier" bids only for the side worth half a dollar or more, "both" bids for both.'),
     ] = "likelier"
     longshot_edge_cents: Annotated[
         AtTensOfCents,
         key(
-            "Longshots are dear: the further edge of a bid at 10, 20, 30, 40 and 50 cents, in "
-            "proportion in between, and none from 60 on.",
+            "Longshots are overpriced: the extra edge of a bid at 10, 20, 30, 40 and 50 cents, "
+            "interpolated in between; none from 60 cents on.",
             "cents",
         ),
     ] = (5.0, 5.0, 5.0, 2.5, 0.0)
     belief_weight: Annotated[
         Parts,
         key(
-            "The forecast's share in fair value, by days published as above; the rest is the "
-            "market's own midpoint. `mmbot report` says when your weeks are enough to change it.",
+            "The forecast's weight in fair value, by days published as for margin; the market's "
+            "midpoint has the rest. `mmbot report` says when your own weeks suffice to change it.",
             "share, in log-odds",
         ),
     ] = (0.2, 0.1, 0.25, 0.4, 0.55)
@@ -75,8 +75,8 @@ class QuotingSettings(Section, frozen=True, kw_only=True):
         float,
         msgspec.Meta(ge=0.5, le=2.0),
         key(
-            "Prices near 0 and 1 are not extreme enough: what the midpoint's log-odds are "
-            "multiplied by. 1 takes them as they are.",
+            "Prices near 0 and 1 are not extreme enough: the midpoint's log-odds are multiplied by "
+            "this. 1 leaves them as they are.",
             "factor",
         ),
     ] = 1.2
@@ -84,8 +84,8 @@ class QuotingSettings(Section, frozen=True, kw_only=True):
         int,
         msgspec.Meta(ge=1, le=100_000),
         key(
-            "A midpoint is taken from levels of at least this size, own orders left out: a single "
-            "contract says nothing.",
+            "The midpoint uses only price levels of at least this size, without own orders: a "
+            "single contract says nothing.",
             "contracts",
         ),
     ] = 5
@@ -95,7 +95,7 @@ class QuotingSettings(Section, frozen=True, kw_only=True):
     size_by_known: Annotated[
         Parts,
         key(
-            "The share of a full quote that may open a position, by days published as above: "
+            "The share of a full quote that may open a position, by days published as for margin: "
             "little while little is known.",
             "share of contracts",
         ),
@@ -104,7 +104,7 @@ class QuotingSettings(Section, frozen=True, kw_only=True):
         float,
         msgspec.Meta(ge=0.01, le=1.0),
         key(
-            "The share of Kelly's bet that is quoted, as if every bid on one side of the ladder "
+            "The share of the Kelly size that is quoted, as if every bid on one side of the ladder "
             "were filled.",
             "share",
         ),
@@ -114,7 +114,7 @@ class QuotingSettings(Section, frozen=True, kw_only=True):
         float,
         msgspec.Meta(ge=0.01, le=50.0),
         key(
-            "A quote keeps at least this distance from what the contract is worth to the holder, "
+            "A quote is at least this far from what the contract is worth given the position, "
             "whatever the margin.",
             "cents",
         ),
@@ -123,43 +123,42 @@ class QuotingSettings(Section, frozen=True, kw_only=True):
         float,
         msgspec.Meta(ge=0.0, lt=1.0),
         key(
-            "And at least this times p (1 - p), which at even odds is a quarter of it: fair value "
-            "is least certain there.",
+            "And at least this x p (1 - p), which is a quarter of it at even odds, where fair "
+            "value is least certain.",
             "dollars",
         ),
     ] = 0.1
     lowest_bid_cents: Annotated[
         float,
         msgspec.Meta(ge=0.0, le=50.0),
-        key("YES is not bid for below this, as longshots are dear.", "cents"),
+        key("The lowest bid for YES, because longshots are overpriced.", "cents"),
     ] = 10.0
     minimum_fair: Annotated[
         float,
         msgspec.Meta(gt=0.0, lt=0.5),
         key(
-            "Nothing is quoted where fair value is below this: there the forecast's tail is a "
-            "guess.",
+            "Nothing is quoted if fair value is below this: the forecast's tail is a guess.",
             "dollars",
         ),
     ] = 0.03
     maximum_fair: Annotated[
         float,
         msgspec.Meta(gt=0.5, lt=1.0),
-        key("Nor where it is above this.", "dollars"),
+        key("Nothing is quoted if fair value is above this.", "dollars"),
     ] = 0.97
     reprice_tolerance_cents: Annotated[
         float,
         msgspec.Meta(ge=0.0, le=20.0),
         key(
-            "How far a quote that does no harm may stand from its best price before it is moved: "
-            "a move costs the place in the queue.",
+            "How far a quote on the safe side may be from its best price before it is moved; a "
+            "move costs the place in the queue.",
             "cents",
         ),
     ] = 1.0
     minimum_rest_seconds: Annotated[
         float,
         msgspec.Meta(ge=0.0, le=600.0),
-        key("How long such a quote stays where it is, once placed.", "seconds"),
+        key("How long a quote on the safe side stays at its price before it is moved.", "seconds"),
     ] = 2.0
 
     def margin_at(self, days_published: int) -> float:
@@ -234,15 +233,16 @@ class LimitSettings(Section, frozen=True, kw_only=True):
         int,
         msgspec.Meta(ge=1, le=1_000_000),
         key(
-            "When more fills in 15 seconds, the exchange itself takes all quotes off for a minute.",
+            "If more contracts fill within 15 seconds, the exchange itself cancels all quotes; "
+            "they stay off for a minute.",
             "contracts",
         ),
     ] = 100
     daily_loss_dollars: Annotated[
         Dollars,
         key(
-            "What a New York day may cost, positions at fair value, before no position may grow "
-            "until the next.",
+            "Once a day (New York) has lost this, positions at fair value, no position may grow "
+            "until the next day.",
             "dollars",
         ),
     ] = 100.0
@@ -289,8 +289,8 @@ class OrderSettings(Section, frozen=True, kw_only=True):
         int,
         msgspec.Meta(ge=5, le=3600),
         key(
-            "Orders expire by themselves after this time unless they are renewed: how long a quote "
-            "can outlive a bot that died.",
+            "Orders expire by themselves after this time unless they are renewed: the longest that "
+            "a quote can outlive a dead bot.",
             "seconds",
         ),
     ] = 60
@@ -298,7 +298,8 @@ class OrderSettings(Section, frozen=True, kw_only=True):
         float,
         msgspec.Meta(ge=0.5, le=60.0),
         key(
-            "A request not answered within this time has an unknown outcome and is looked up.",
+            "The outcome of a write that is not answered within this time is unknown, and the "
+            "order is looked up.",
             "seconds",
         ),
     ] = 5.0

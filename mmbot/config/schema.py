@@ -17,7 +17,7 @@ LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 
 
 class ExchangeSettings(Section, frozen=True, kw_only=True):
-    """`[exchange]`: the series that is traded, and the subaccount."""
+    """`[exchange]`: the series and the subaccount to trade."""
 
     series: Annotated[
         str,
@@ -38,14 +38,14 @@ class UnderlyingSettings(Section, frozen=True, kw_only=True):
         str,
         msgspec.Meta(pattern=r"\A[a-z0-9-]{1,32}\Z"),
         key(
-            "What is counted, when it is published and how it is read. `exchange.series`, "
-            "`counts.url` and `counts.earliest_release` have to be of the same."
+            "Which statistic it is; this sets when counts are published and how they are read. "
+            "`exchange.series`, `counts.url` and `counts.earliest_release` must match it."
         ),
     ] = "tsa"
 
 
 class CredentialSettings(Section, frozen=True, kw_only=True):
-    """`[credentials]`: where the API key is found. The key itself is never in the file."""
+    """`[credentials]`: where the API key is stored. The key itself is never in this file."""
 
     key_id: Annotated[
         str,
@@ -64,30 +64,32 @@ class CredentialSettings(Section, frozen=True, kw_only=True):
     private_key: Annotated[
         str,
         key(
-            "Instead of the line above, where the key is: file:PATH, env:NAME (a variable of the "
-            "environment), systemd:NAME (a credential that the unit loads), aws:SECRET (a secret "
-            "of AWS Secrets Manager, of the fields key_id and private_key)."
+            "Instead of private_key_path, where the key is: file:PATH, env:NAME (an environment "
+            "variable), systemd:NAME (a credential that the unit loads), aws:SECRET (a secret in "
+            "AWS Secrets Manager with the fields key_id and private_key)."
         ),
     ] = ""
     aws_region: Annotated[
-        str, key("The region of that secret. Empty: the one that the machine is configured for.")
+        str, key("The AWS region of the secret. Empty: the one configured on the machine.")
     ] = ""
 
 
 class CountsSettings(Section, frozen=True, kw_only=True):
-    """`[counts]`: where and how often the daily counts are read."""
+    """`[counts]`: where and how often the daily counts are read, and when they may come."""
 
     url: Annotated[
         str,
-        key("HTTPS, as whoever can change a count on its way can move the quotes."),
+        key(
+            "The site. It must be HTTPS: whoever can change a count in transit can move the quotes."
+        ),
     ] = "https://www.tsa.gov"
     history_file: Annotated[
-        str, key("A CSV of earlier counts, to spare the reading of archived pages; not needed.")
+        str, key("Optional: a CSV file of earlier counts, which saves reading the archived pages.")
     ] = ""
     first_year: Annotated[
         int,
         msgspec.Meta(ge=2019, le=2100),
-        key("The archived pages are read from this year on.", "year"),
+        key("The first year whose archived page is read.", "year"),
     ] = 2019
     poll_seconds: Annotated[
         float,
@@ -97,38 +99,36 @@ class CountsSettings(Section, frozen=True, kw_only=True):
     earliest_release: Annotated[
         dt.time,
         key(
-            "No quote stands from then until the day's count is known: whoever knows it first "
-            "would trade against it.",
+            "Nothing is quoted from this time until the day's count is known, as whoever knew it "
+            "first would trade against the quotes.",
             "time in New York",
         ),
     ] = dt.time(6, 55)
     latest_release: Annotated[
         dt.time,
         key(
-            "On the Saturday and Sunday of a holiday weekend, when counts come on some, one is "
-            "waited for until then at the most.",
+            "On the Saturday and Sunday of a holiday weekend a count may or may not come: it is "
+            "waited for until this time.",
             "time in New York",
         ),
     ] = dt.time(10, 30)
 
 
 class ForecastSettings(Section, frozen=True, kw_only=True):
-    """`[forecast]`: the forecast method: the pool of all, or one; `seed` is the simplest."""
+    """`[forecast]`: the forecast method."""
 
     method: Annotated[
         Literal["pool", "combined", "adaptive", "adaptive-normal", "boosted", "seed"],
         key(
-            '"pool" joins all methods, with weights that follow their past scores; or one alone: '
-            '"combined" (a level that moves slowly), "adaptive" (quickly), "adaptive-normal", '
-            '"boosted" (trees), "seed" (last year\'s week times the recent trend).'
+            '"pool" combines all methods, weighted by their past scores. The methods alone: '
+            '"combined" (a slowly moving level), "adaptive" (a quickly moving level), '
+            '"adaptive-normal" (the same with a normal distribution), "boosted" (trees), "seed" '
+            "(last year's week times the recent trend, the simplest)."
         ),
     ] = "pool"
     error_correction: Annotated[
         bool,
-        key(
-            'Moves "combined" by part of its own recent errors: insurance against a drift of all '
-            "travel."
-        ),
+        key('Shifts "combined" by part of its recent errors, in case travel as a whole drifts.'),
     ] = True
 
 
@@ -137,7 +137,7 @@ class PaperSettings(Section, frozen=True, kw_only=True):
 
     balance_dollars: Annotated[
         Dollars,
-        key("The cash that each start begins with, before what is held already.", "dollars"),
+        key("The cash at each start, before the cost of the positions already held.", "dollars"),
     ] = 1000.0
 
     @property
@@ -147,21 +147,21 @@ class PaperSettings(Section, frozen=True, kw_only=True):
 
 
 class StateSettings(Section, frozen=True, kw_only=True):
-    """`[state]`: what is kept on disk: the ledger, and the capture of every input beside it."""
+    """`[state]`: what is stored on disk: the ledger, and the capture of every input."""
 
     directory: Annotated[
         str,
         key(
-            "Where they are kept, a directory of this bot's alone. Empty: systemd's, or "
-            "~/.local/state/mmbot and below it the mode."
+            "The directory for both, used by this bot alone. Empty: systemd's state directory, or "
+            "~/.local/state/mmbot/MODE."
         ),
     ] = ""
     capture_megabytes: Annotated[
         int,
         msgspec.Meta(ge=0, le=1_000_000),
         key(
-            "What the capture, which `mmbot replay` reads, may take up; the oldest sessions go "
-            "first, 0 keeps none.",
+            "The most disk space for the capture, which `mmbot replay` reads; the oldest sessions "
+            "are deleted first, 0 stores none.",
             "megabytes",
         ),
     ] = 1024
@@ -170,39 +170,39 @@ class StateSettings(Section, frozen=True, kw_only=True):
 class LogSettings(Section, frozen=True, kw_only=True):
     """`[log]`: the log on standard error."""
 
-    level: Annotated[LogLevel, key("The least important lines that are written.")] = "info"
+    level: Annotated[LogLevel, key("The lowest level that is written.")] = "info"
     heartbeat_seconds: Annotated[
         float,
         msgspec.Meta(ge=1.0, le=3600.0),
-        key("How often a line tells what is quoted and held.", "seconds"),
+        key("How often a line summarizes what is quoted and held.", "seconds"),
     ] = 60.0
 
 
 class DashboardSettings(Section, frozen=True, kw_only=True):
-    """`[dashboard]`: a page that shows what the daemon does, live, and can halt it."""
+    """`[dashboard]`: a web page that shows live what the daemon does, and can halt it."""
 
     enabled: Annotated[
-        bool, key("Whether the page is served. Nothing is spent on it while nobody looks.")
+        bool, key("Whether the page is served. It costs nothing while nobody looks at it.")
     ] = True
     address: Annotated[
         str,
         msgspec.Meta(pattern=r"\A[0-9a-fA-F.:]{2,45}\Z"),
         key(
-            "The machine's address that it listens on. Whoever reaches it can read all figures: "
-            "127.0.0.1 is reached from this machine alone, and from others through `ssh -L`."
+            "The local address to listen on. Whoever can reach it can read all figures: 127.0.0.1 "
+            "can be reached from this machine only, and from others through `ssh -L`."
         ),
     ] = "127.0.0.1"
     port: Annotated[
         int,
         msgspec.Meta(ge=0, le=65535),
-        key("Its port; 0 takes a free one. `mmbot dashboard` says where the page is."),
+        key("The port; 0 picks a free one. `mmbot dashboard` prints the page's address."),
     ] = 8780
     names: Annotated[
         tuple[Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9.-]{1,253}\Z")], ...],
         msgspec.Meta(max_length=16),
         key(
-            "Names that it and the metrics may be reached by beside localhost and addresses, such "
-            "as that of a proxy before them; any other is refused, as it could be another site's.",
+            "Host names, besides localhost and IP addresses, by which the page and the metrics may "
+            "be requested, such as a proxy's; others are refused, as they could be another site's.",
             "host names",
         ),
     ] = ()
@@ -214,8 +214,8 @@ class Settings(Section, frozen=True, kw_only=True):
     mode: Annotated[
         Mode,
         key(
-            '"paper" reads the real market and keeps its orders inside, "demo" trades play money '
-            'at Kalshi\'s demo exchange, "live" real money, and wants --live as well.'
+            '"paper" reads the real market and simulates its own orders; "demo" trades play money '
+            'on Kalshi\'s demo exchange; "live" trades real money and also needs --live.'
         ),
     ] = "paper"
     exchange: ExchangeSettings = ExchangeSettings()

@@ -13,9 +13,9 @@ from mmbot.config.loading import LoadedConfig
 from mmbot.config.schema import Settings
 
 _TOP = """\
-Every key of mmbot with its default, its unit and why. As it stands it changes nothing: take the #
-off a key to change it. A key that is not known is refused, so nothing is misspelt unnoticed.
-`mmbot config show --config FILE` says what is in force, and where each value comes from."""
+Every key of mmbot with its default, its unit and its purpose. As it is, this file changes nothing;
+remove the # before a key to set it. An unknown key is refused, so that a misspelling is noticed.
+`mmbot config show --config FILE` prints every value in force and where it comes from."""
 _WIDTH = 100
 
 

@@ -250,7 +250,7 @@ class AccountClient:
                 frames += step.frames
                 for event in step.events:
                     if isinstance(event, BookReplaced):
-                        return f"the book of {event.ticker} came"
+                        return f"the book of {event.ticker} arrived"
                     if isinstance(event, StreamUp) and not tickers:
                         return "it was subscribed"
                 if step.reconnect:

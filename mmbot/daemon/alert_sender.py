@@ -80,7 +80,7 @@ def deliver(letter: Letter) -> tuple[Delivery, ...]:
         sender = apprise.Apprise()
         failure = ""
         if not sender.add(address):
-            failure = "Apprise does not know such an address, or cannot read it"
+            failure = "Apprise does not support this address, or cannot parse it"
         elif not sender.notify(body=body, title=letter.title, body_format="text"):
             failure = scrubbed("; ".join(said.lines) or "no reason given", letter.addresses)
         logging.getLogger("apprise").removeHandler(said)

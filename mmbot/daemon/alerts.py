@@ -195,7 +195,9 @@ class Alerts:
     def _look_at_limits(self, report: StatusReport) -> None:
         limited = {event.event for event in report.events if event.reduce_only}
         for ticker in sorted(limited - self._limited):
-            title = f"{ticker} has lost what it, or the day, may: positions are only reduced"
+            title = (
+                f"{ticker} has reached its loss limit, or the day has: positions are only reduced"
+            )
             self.tell(Alert("limit", title, status_line(report)))
         self._limited = limited
 

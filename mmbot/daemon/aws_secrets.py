@@ -31,9 +31,9 @@ _ADVICE = {
     "ResourceNotFoundException": "there is no such secret in this region",
     "AccessDeniedException": "this role may not read it: it needs secretsmanager:GetSecretValue",
     "DecryptionFailure": "this role may not decrypt it: it needs kms:Decrypt",
-    "UnrecognizedClientException": "AWS does not know the credentials that it was asked with",
-    "InvalidSignatureException": "AWS does not accept the credentials that it was asked with",
-    "ExpiredTokenException": "the credentials that AWS was asked with have expired",
+    "UnrecognizedClientException": "AWS does not know the credentials of this machine",
+    "InvalidSignatureException": "AWS does not accept the credentials of this machine",
+    "ExpiredTokenException": "the AWS credentials of this machine have expired",
 }
 
 
@@ -65,7 +65,7 @@ class AwsSecrets:
             tree = msgspec.json.decode(text.encode(), type=dict[str, Any])
         except msgspec.DecodeError:
             if named:
-                raise BadInput(f"{key}: the secret {name} of AWS is no JSON object") from None
+                raise BadInput(f"{key}: the secret {name} of AWS is not a JSON object") from None
             return text
         value = tree.get(named or field)
         if not isinstance(value, str) or not value:
@@ -98,7 +98,7 @@ class AwsSecrets:
             kind = Unavailable if code in _PASSING else BadInput
             raise kind(f"{what}: {_ADVICE.get(code, code)}") from None
         except (errors.NoCredentialsError, errors.PartialCredentialsError):
-            raise BadInput(f"{what}: this machine has no credentials of AWS") from None
+            raise BadInput(f"{what}: this machine has no AWS credentials") from None
         except errors.NoRegionError:
             raise BadInput(f"{what}: set credentials.aws_region in the config") from None
         except (
@@ -111,5 +111,5 @@ class AwsSecrets:
             raise BadInput(f"{what}: {type(error).__name__}") from None
         text = answer.get("SecretString")
         if not isinstance(text, str) or not text:
-            raise BadInput(f"{what}: it is no text")
+            raise BadInput(f"{what}: it is not text")
         return text

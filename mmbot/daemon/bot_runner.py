@@ -201,7 +201,7 @@ class BotRunner:
                 self._watch_clock()
             case "refused":
                 raise RuntimeError(
-                    f"the session's time is {ahead / 1000:.0f} s ahead: it has to begin anew"
+                    f"the session's time is {ahead / 1000:.0f} s ahead: a new session is needed"
                 )
 
     # Stream

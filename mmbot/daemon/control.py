@@ -145,11 +145,11 @@ async def _read(reader: asyncio.StreamReader) -> Request | Refused:
     except TimeoutError:
         return Refused(f"no whole line came within {READ_SECONDS:.0f} seconds")
     except asyncio.IncompleteReadError:
-        return Refused("the request ended before its line did")
+        return Refused("the request ended in the middle of its line")
     except asyncio.LimitOverrunError:
         return Refused(f"a request has at most {MOST_REQUEST_BYTES} bytes")
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return Refused(f"that is no request that this mmbot knows: {error}")
+        return Refused(f"this mmbot does not know that request: {error}")
 
 
 def _is_trusted(writer: asyncio.StreamWriter) -> bool:

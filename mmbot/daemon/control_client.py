@@ -73,8 +73,8 @@ def _converse(request: Request, where: str, connect: Callable[[socket.socket], N
         process, user = peer(connection)
         if os.geteuid() not in {user, 0} and user != 0:
             raise BadInput(
-                f"the mmbot at work {where} (process {process}) runs as another user; ask as that "
-                "user, or as root"
+                f"the mmbot running {where} (process {process}) is another user's; run this as "
+                "that user, or as root"
             )
         try:
             # The daemon closes a connection that it refuses, but the reason can still be read.
@@ -83,7 +83,7 @@ def _converse(request: Request, where: str, connect: Callable[[socket.socket], N
             answer = _ANSWERS.decode(_read_line(connection, deadline))
         except (OSError, TimeoutError, msgspec.DecodeError) as error:
             raise Unanswered(
-                f"the mmbot at work {where} (process {process}) gave no answer "
+                f"the mmbot running {where} (process {process}) gave no answer "
                 f"({error or type(error).__name__}); look at its log, and stop it if it hangs"
             ) from None
     if isinstance(answer, Refused):
@@ -98,13 +98,13 @@ def _connect(
         connect(connection)
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
         raise NotRunning(
-            f"no mmbot is at work {where}; give the --config, --venue and STATE_DIRECTORY "
+            f"no mmbot is running {where}; give the --config, --venue and STATE_DIRECTORY "
             "that it runs with, or start it with `mmbot run`"
         ) from None
     except OSError as error:
         raise BadInput(
-            f"cannot reach the mmbot at work {where}: {error.strerror}; ask as the user "
-            "that it runs as, or as root"
+            f"cannot reach the mmbot running {where}: {error.strerror}; run this as its user, or "
+            "as root"
         ) from None
 
 
@@ -114,10 +114,10 @@ def _read_line(connection: socket.socket, deadline: float) -> bytes:
         connection.settimeout(max(0.001, deadline - time.monotonic()))
         part = connection.recv(65_536)
         if not part:
-            raise ConnectionResetError("it hung up")
+            raise ConnectionResetError("it closed the connection")
         data += part
         if len(data) > _MOST_ANSWER_BYTES:
-            raise ConnectionAbortedError("its answer has no end")
+            raise ConnectionAbortedError("its answer is incomplete")
     return bytes(data)
 
 

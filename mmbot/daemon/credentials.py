@@ -38,7 +38,9 @@ def find_signer(
     places = _Places(environment, AwsSecrets(settings.aws_region))
     key_id = venue.key_id or _key_id(settings, environment, places)
     if not (key_id.isascii() and key_id.isprintable()):
-        raise BadInput(f"the API key id {shown(key_id)} is none: it has only plain characters")
+        raise BadInput(
+            f"the API key id {shown(key_id)} is invalid: it may only have plain characters"
+        )
     if venue.private_key_path:
         pem = read_private_file(Path(venue.private_key_path))
     else:

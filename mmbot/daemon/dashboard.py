@@ -151,7 +151,7 @@ class Dashboard:
         try:
             asked = _COMMANDS.decode(await request.read())
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise web.HTTPBadRequest(text=f"That is no command: {error}") from None
+            raise web.HTTPBadRequest(text=f"This is not a command: {error}") from None
         self._log.info("dashboard.command", command=asked.__struct_config__.tag)
         given = await self._answer(asked)
         return web.Response(

@@ -202,7 +202,7 @@ class HistoryClient:
         jobs = deque(take_listing(store, series, weeks, listed, wanted.periods))
         self._watcher.plan("markets", len(jobs))
         if not listed.is_whole:
-            self.fetched.failures.append("the list of markets goes round in a circle")
+            self.fetched.failures.append("the pages of the list of markets repeat")
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(_AT_ONCE, len(jobs))):

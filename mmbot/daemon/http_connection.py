@@ -124,7 +124,7 @@ class HttpConnection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            self._fail(ConnectionError(f"the answer is no HTTP: {error}"))
+            self._fail(ConnectionError(f"the answer is not HTTP: {error}"))
         if not self._headers_complete and self._received > _MOST_HEADER_BYTES:
             self._fail(ConnectionError(f"more than {_MOST_HEADER_BYTES:,} bytes of headers"))
 
@@ -138,7 +138,11 @@ class HttpConnection(asyncio.Protocol):
         elif error is None and self._headers_complete and not self._length_said:
             self._answered.set_result(self._answer())
         else:
-            self._fail(ConnectionError(f"closed amid the answer{f': {error}' if error else ''}"))
+            self._fail(
+                ConnectionError(
+                    f"closed in the middle of the answer{f': {error}' if error else ''}"
+                )
+            )
 
     # Called by the parser
 

@@ -87,8 +87,8 @@ class Ledger:
             self._lock = open(lock, "w")  # noqa: PTH123, SIM115 (held until it is closed)
         except OSError as error:
             sentence = (
-                f"cannot use {directory / 'lock'}: {error.strerror}; it must be a plain file that "
-                "can be written"
+                f"cannot use {directory / 'lock'}: {error.strerror}; it must be a regular file "
+                "that you can write"
             )
             raise refusal(error, sentence, directory) from None
         try:
@@ -96,7 +96,7 @@ class Ledger:
         except BlockingIOError:
             self._lock.close()
             raise LedgerTaken(
-                f"another mmbot is at work in {directory}; stop it, or set state.directory"
+                f"another mmbot is running in {directory}; stop it, or set state.directory"
             ) from None
         path = directory / FILE_NAME
         try:
@@ -104,8 +104,8 @@ class Ledger:
         except OSError as error:
             self._lock.close()
             raise BadInput(
-                f"the ledger {path} cannot be used: {error.strerror}; it must be a plain file of "
-                "your own"
+                f"the ledger {path} cannot be used: {error.strerror}; it must be a regular file "
+                "that you own"
             ) from None
         self._db = sqlite3.connect(
             path, timeout=_LOCKED_SECONDS, isolation_level=None, check_same_thread=False
@@ -115,8 +115,8 @@ class Ledger:
         except sqlite3.DatabaseError as error:
             self.close()
             sentence = (
-                f"the ledger {path} cannot be used: {error}; mend that, or move the file away to "
-                "begin anew"
+                f"the ledger {path} cannot be used: {error}; fix that, or move the file away to "
+                "start with an empty one"
             )
             raise refusal(error, sentence, path) from None
         except BadInput:

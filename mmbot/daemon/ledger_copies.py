@@ -90,7 +90,7 @@ def _held(directory: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise NotReady(
-                f"a daemon is at work in {directory}; stop it first: systemctl stop mmbot"
+                f"a daemon is running in {directory}; stop it first: systemctl stop mmbot"
             ) from None
         yield
 

@@ -135,7 +135,9 @@ def read_marks(directory: Path) -> tuple[PnlMark, ...]:
 def _unreadable(path: Path, error: sqlite3.DatabaseError) -> BadInput:
     sentence = f"the ledger {path} cannot be read: {error}"
     if not os.access(path.parent, os.W_OK):
-        sentence += "; SQLite wants to write beside it, so copy it to where that can be done"
+        sentence += (
+            "; SQLite must be able to write beside it, so copy it to a directory that you can write"
+        )
     return BadInput(sentence)
 
 

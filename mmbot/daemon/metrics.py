@@ -44,80 +44,88 @@ class Figure(msgspec.Struct, frozen=True):
 _MARKET, _EVENT = ("market",), ("event",)
 REACTION = Figure(
     "mmbot_reaction_seconds",
-    "From a frame that was read to the order write that follows from it.",
+    "Time from reading a frame to sending the order write that it causes.",
     kind="histogram",
 )
 # Histograms that the status has as well: the name there, and the factor between the units.
 _MEASURED = {
     Figure(
         "mmbot_frame_age_seconds",
-        "How old the stream's latest frame was when it was handled, by the exchange's clock.",
+        "Age of the stream's latest frame when it was handled, by the exchange's clock.",
         kind="histogram",
     ): ("age_ms", 1e-3),
     Figure(
-        "mmbot_loop_late_seconds", "How late the event loop came each time.", kind="histogram"
+        "mmbot_loop_late_seconds", "How late the event loop was, each time.", kind="histogram"
     ): ("lag_ms", 1e-3),
     Figure(
         "mmbot_release_risk_dollar_seconds",
-        "What each new belief left at risk until the last wrong quote was off: dollars times "
-        "contracts times seconds.",
+        "Left at risk by each new forecast until the last wrong quote was off: dollars x "
+        "contracts x seconds.",
         kind="histogram",
     ): ("risk_cent_seconds", 1e-2),
 }
 _REACTION_BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 FIGURES = (
-    Figure("mmbot_started_timestamp_seconds", "When the session began, since 1970."),
+    Figure("mmbot_started_timestamp_seconds", "When the session began, in Unix time."),
     Figure("mmbot_streaming", "1 while everything on the exchange's stream is subscribed."),
-    Figure("mmbot_reconciled", "1 while the account was read since the stream came up."),
-    Figure("mmbot_quoting", "1 while at least one quote stands that is to stay."),
-    Figure("mmbot_halted", "1 while the operator has halted it."),
-    Figure("mmbot_problems", "What a person should see to; `mmbot status` says what."),
+    Figure("mmbot_reconciled", "1 if the account has been read since the stream came up."),
+    Figure("mmbot_quoting", "1 while at least one quote is live that is not being cancelled."),
+    Figure("mmbot_halted", "1 while quoting is halted by the operator."),
+    Figure("mmbot_problems", "Number of problems that need attention; `mmbot status` lists them."),
     Figure(
         "mmbot_age_seconds",
-        "Since the stream's last frame, the last report of an own order, the forecast, the page of "
-        "the counts, the readings of account and listing.",
+        "Age of the stream's last frame, the last report of an own order, the forecast, and the "
+        "last reads of the page of counts, the account and the listing.",
         ("of",),
     ),
-    Figure("mmbot_book_age_seconds", "Since the last message about a market's book.", _MARKET),
-    Figure("mmbot_loop_lag_seconds", "How much too late the event loop came to the last look."),
+    Figure("mmbot_book_age_seconds", "Age of the last message about a market's book.", _MARKET),
+    Figure("mmbot_loop_lag_seconds", "How late the event loop was at the last check."),
     REACTION,
     *_MEASURED,
     Figure("mmbot_quotes", "Own orders that rest, or may rest, at the exchange."),
-    Figure("mmbot_orders_in_state", "Own orders, by what is known of them.", ("state",)),
-    Figure("mmbot_quote_dollars", "Price of an own quote, in YES.", ("market", "side")),
+    Figure("mmbot_orders_in_state", "Own orders, by state.", ("state",)),
+    Figure("mmbot_quote_dollars", "Price of an own quote, as a price of YES.", ("market", "side")),
     Figure("mmbot_quote_contracts", "Contracts of own quotes that rest.", ("market", "side")),
     Figure("mmbot_fair_dollars", "Fair value of YES.", _MARKET),
-    Figure("mmbot_mid_dollars", "The market's own midpoint, own orders taken out.", _MARKET),
-    Figure("mmbot_position_contracts", "Contracts held, YES positive.", _MARKET),
+    Figure("mmbot_mid_dollars", "The market's midpoint without the own orders.", _MARKET),
+    Figure(
+        "mmbot_position_contracts", "Contracts held: positive for YES, negative for NO.", _MARKET
+    ),
     Figure("mmbot_pnl_dollars", "The event's P&L with positions at fair value.", _EVENT),
     Figure(
         "mmbot_worst_case_dollars",
-        "The event's P&L in its worst outcome, every own order filled where that hurts.",
+        "The event's P&L in its worst outcome, with every own order filled that makes it worse.",
         _EVENT,
     ),
     Figure("mmbot_day_pnl_dollars", "Today's P&L over all events, at fair value."),
     Figure(
         "mmbot_limit_left",
-        "What a limit has left, in what its name says; empty scope is the whole account.",
+        "What is left of a limit, in the unit of its name; an empty scope is the whole account.",
         ("limit", "scope"),
     ),
     Figure("mmbot_cash_dollars", "The account's cash as if no open event had been traded."),
-    Figure("mmbot_markets", "Markets that are listed."),
-    Figure("mmbot_gate_shut_markets", "Markets that a gate keeps from being quoted.", ("gate",)),
-    Figure("mmbot_forecast_mean_passengers", "Mean of the week's forecast value.", _EVENT),
-    Figure("mmbot_forecast_sd_passengers", "Standard deviation of that forecast.", _EVENT),
-    Figure("mmbot_counts_published", "Counts of the week that are published.", _EVENT),
-    Figure("mmbot_capture_bytes", "What this session's capture takes on disk."),
+    Figure("mmbot_markets", "Listed markets."),
+    Figure("mmbot_gate_shut_markets", "Markets that are not quoted because of a gate.", ("gate",)),
+    Figure("mmbot_forecast_mean_passengers", "Mean of the week's forecast.", _EVENT),
+    Figure("mmbot_forecast_sd_passengers", "Standard deviation of the week's forecast.", _EVENT),
+    Figure("mmbot_counts_published", "Published counts of the week.", _EVENT),
+    Figure("mmbot_capture_bytes", "Size of this session's capture on disk."),
     Figure("mmbot_orders_placed_total", "Orders sent.", kind="counter"),
     Figure("mmbot_orders_cancelled_total", "Cancels sent.", kind="counter"),
     Figure("mmbot_orders_refused_total", "Writes refused, by reason.", ("reason",), "counter"),
-    Figure("mmbot_orders_unknown_total", "Writes whose outcome was not known.", kind="counter"),
+    Figure("mmbot_orders_unknown_total", "Writes whose outcome was unknown.", kind="counter"),
     Figure("mmbot_fills_total", "Fills booked.", kind="counter"),
     Figure("mmbot_filled_contracts_total", "Contracts filled.", kind="counter"),
-    Figure("mmbot_stream_losses_total", "Times that the stream was lost.", kind="counter"),
-    Figure("mmbot_log_dropped_lines_total", "Log lines that nobody read.", kind="counter"),
+    Figure(
+        "mmbot_stream_losses_total", "Number of times that the stream was lost.", kind="counter"
+    ),
+    Figure(
+        "mmbot_log_dropped_lines_total",
+        "Log lines dropped because they were not read in time.",
+        kind="counter",
+    ),
     Figure("process_cpu_seconds_total", "CPU time of this process.", kind="counter"),
-    Figure("process_resident_memory_bytes", "Memory of this process."),
+    Figure("process_resident_memory_bytes", "Resident memory of this process."),
     Figure("process_open_fds", "Open file descriptors of this process."),
 )
 _COLLECTED = tuple(figure for figure in FIGURES if figure.kind != "histogram")
@@ -326,13 +334,13 @@ def page_of_documentation() -> str:
 _HEAD = """\
 # Metrics
 
-With `port` in the table `[metrics]` of the config the daemon serves these at
-`http://127.0.0.1:PORT/metrics`, in the format of Prometheus; without one it opens nothing. With the
-port of the dashboard both are served there. A change of the port is in force within two seconds of
-saving the file, without a restart. A name beside `localhost` has to be in `names` of
-`[dashboard]`. They are read from what `mmbot status` shows when they are asked for, on the bot's
-own loop. `mmbot metrics --grafana` prints a board, `mmbot metrics --rules` the alert rules that
-belong to them.
+With `port` set in the table `[metrics]` of the config, the daemon serves these metrics at
+`http://127.0.0.1:PORT/metrics`, in Prometheus' text format; without it, no port is opened. If it is
+the dashboard's port, both are served there. A changed port takes effect within two seconds of
+saving the file, without a restart. To reach them by a host name other than `localhost`, add it to
+`names` in `[dashboard]`. The values are those of `mmbot status` at the time of the scrape.
+`mmbot metrics --grafana` prints a Grafana dashboard, `mmbot metrics --rules` alert rules for these
+metrics.
 
 This page is written by `python -m mmbot metrics --page > docs/metrics.md`.
 

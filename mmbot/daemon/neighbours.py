@@ -97,13 +97,15 @@ class Neighbours:
         self._seen = others
         if came and not self._told and all(_session_of(each) > self._began for each in came):
             self._told = True
-            self._log.error("daemon.second", reason="a daemon that began later trades the account")
+            self._log.error(
+                "daemon.second", reason="a daemon that started later trades the account"
+            )
         return came
 
     def _error(self) -> OtherDaemon:
         return OtherDaemon(
-            "another mmbot, which began earlier, places orders on this account; stop it, or leave "
-            "the account to it"
+            "another mmbot, which started earlier, places orders on this account; stop it, or "
+            "leave the account to it"
         )
 
 

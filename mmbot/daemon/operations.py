@@ -153,7 +153,7 @@ class Operations:
         except BadInput as error:
             return Refused(str(error))
         except sqlite3.Error as error:
-            return Refused(f"the ledger cannot keep it ({error}); nothing has changed")
+            return Refused(f"the ledger cannot store it ({error}); nothing has changed")
 
     async def _answer_soon(
         self,
@@ -263,7 +263,7 @@ class Operations:
 
     async def _reload(self) -> ReloadReport:
         if self._reloader is None:
-            raise BadInput("this daemon only records, and takes no other settings")
+            raise BadInput("this daemon only records, and does not reload settings")
         found = await self._reloader.reload()
         return ReloadReport(_shown(found.changed), _shown(found.waits))
 
@@ -274,7 +274,7 @@ class Operations:
         weeks = {event.week for event in self._state.events.values()}
         if Week.of(day) not in weeks:
             listed = ", ".join(str(week.sunday) for week in sorted(weeks)) or "none yet"
-            raise BadInput(f"{day} is in no week that is listed; those end on: {listed}")
+            raise BadInput(f"{day} is in no listed week; the listed weeks end on: {listed}")
         counts = self._bot.counts
         underlying = self._state.underlying
         if day in counts:
@@ -329,7 +329,7 @@ class Operations:
         for key in differences(in_force, settings):
             if key.partition(".")[0] not in _PLANNED:
                 raise BadInput(
-                    f"{key} is not what the daemon runs with; a plan can only try other values in "
+                    f"{key} differs from the daemon's; a plan can only try other values in "
                     f"{', '.join(f'[{name}]' for name in _PLANNED)}"
                 )
         tried = {name: getattr(settings, name) for name in _PLANNED}

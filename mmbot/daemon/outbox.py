@@ -118,6 +118,6 @@ class Outbox:
     def _with_dropped(self, alert: Alert) -> Alert:
         if not self._dropped:
             return alert
-        note = f"({self._dropped} other alerts were not sent: too many, or it was not possible)"
+        note = f"({self._dropped} other alerts were not sent: too many, or sending failed)"
         self._dropped = 0
         return msgspec.structs.replace(alert, body=f"{alert.body}\n\n{note}".strip())

@@ -27,7 +27,7 @@ def make_private_directory(directory: Path) -> None:
         raise BadInput(f"cannot use the state directory {directory}: {error.strerror}") from None
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise BadInput(
-            f"others may write to the state directory {directory}; run: chmod go-w {directory}"
+            f"other users may write to the state directory {directory}; run: chmod go-w {directory}"
         )
 
 
@@ -41,7 +41,7 @@ def open_private(path: Path, flags: int) -> int:
     try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
-            raise OSError(errno.EINVAL, "it is no regular file")  # noqa: TRY301 (closed below)
+            raise OSError(errno.EINVAL, "it is not a regular file")  # noqa: TRY301 (closed below)
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
             os.fchmod(descriptor, 0o600)
     except OSError:

@@ -38,7 +38,7 @@ _HOW = {
     ExitCode.CLEAN: "no order is left",
     ExitCode.BAD_INPUT: "an option, the config or the key is unusable",
     ExitCode.NOT_READY: "it is not ready to trade",
-    ExitCode.NOT_KNOWN: "it is not known whether an order is left",
+    ExitCode.NOT_KNOWN: "it is unknown whether an order is left",
     ExitCode.BROKEN: "a part failed, and no order is left",
 }
 
@@ -89,7 +89,7 @@ class Process:
             await self._bystanders.ended(f"Stopped: {_HOW[code]}")
         except (BadInput, NotReady) as error:
             code = ExitCode(error.exit_code)
-            await self._bystanders.ended("Stopped, and a person must mend it", str(error))
+            await self._bystanders.ended("Stopped, and must be fixed by hand", str(error))
             raise
         finally:
             signals.ending(code)

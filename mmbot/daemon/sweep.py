@@ -38,7 +38,7 @@ async def sweep(
     except ReadingError as error:
         result = _unknown(str(error))
     except TimeoutError:
-        result = _unknown("the time for it was over")
+        result = _unknown("it was not done in time")
     if result is None:
         result = _unknown("a second signal ended it")
     structlog.get_logger().info("swept", **msgspec.structs.asdict(result))

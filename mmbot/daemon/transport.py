@@ -26,7 +26,7 @@ _MOST_FRAMES_WAITING = 1024
 _MOST_CONNECTIONS = 100
 # Hosts close connections that were idle for a minute.
 _KEPT_SECONDS = 50.0
-# Methods that may be sent again if it is not known whether the request was received.
+# Methods that may be sent again if it is unknown whether the request was received.
 _SAFE_AGAIN = frozenset({"GET", "DELETE"})
 _PING_SECONDS = 10
 _OPEN_SECONDS = 10
@@ -37,7 +37,7 @@ StreamError = (OSError, WebSocketException, TimeoutError)
 class Sending(msgspec.Struct, frozen=True):
     """A request in flight; without a `connection` it waits for one.
 
-    `again` says that it may be sent again if it is not known whether it was received. `began` is in
+    `again` says that it may be sent again if it is unknown whether it was received. `began` is in
     seconds of the performance counter.
     """
 

@@ -56,7 +56,9 @@ class Viewers:
             web.HTTPServiceUnavailable: There are too many.
         """
         if len(self._queues) >= MOST_VIEWERS:
-            raise web.HTTPServiceUnavailable(text=f"{MOST_VIEWERS} look already; close one.")
+            raise web.HTTPServiceUnavailable(
+                text=f"{MOST_VIEWERS} viewers are connected already; close one."
+            )
         queue: _Queue = asyncio.Queue(_MOST_WAITING)
         self._queues[queue] = request
         try:

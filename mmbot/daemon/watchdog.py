@@ -131,7 +131,7 @@ class Watchdog:
     def stops(self) -> None:
         """Report that the process is ending; later changes of the status are ignored."""
         self.manager.stopping()
-        self.examine(lambda: Condition("stops: takes every order off"))
+        self.examine(lambda: Condition("stopping: cancelling every order"))
         self._is_stopping = True
 
     @contextmanager
@@ -160,7 +160,7 @@ class Watchdog:
             self.manager.starting(START_EXTENSION_SECONDS)
         trouble = condition.unattended
         if late_seconds > MOST_LATE_SECONDS:
-            trouble = f"the loop came {late_seconds:.1f} s late"
+            trouble = f"the event loop is {late_seconds:.1f} s late"
         if not trouble:
             self.manager.alive()
         elif trouble != self._told:

@@ -50,10 +50,10 @@ def refuse_others(names: Collection[str]) -> Middleware:
         host = request.headers.get("Host", "")
         if not _is_known(_name_of(host), known):
             raise web.HTTPMisdirectedRequest(
-                text="This name is not known here; `names` in [dashboard] of the config adds it."
+                text="This host name is not allowed; add it to `names` in the config's [dashboard]."
             )
         if not _is_same_site(request, host):
-            raise web.HTTPForbidden(text="Another site's page asked for this.")
+            raise web.HTTPForbidden(text="This request comes from another site's page.")
         return await handler(request)
 
     return refuse
@@ -95,4 +95,4 @@ def refuse_without(token: str, request: web.Request) -> None:
     """
     given = request.headers.get(TOKEN_HEADER, "")
     if not token or not secrets.compare_digest(given.encode(), token.encode()):
-        raise web.HTTPUnauthorized(text="That needs the token; `mmbot dashboard` says where it is.")
+        raise web.HTTPUnauthorized(text="This needs the token; `mmbot dashboard` says where it is.")

@@ -165,7 +165,7 @@ def _is_own_fault(record: logging.LogRecord) -> bool:
     error = record.exc_info[1] if record.exc_info else None
     if not isinstance(error, HttpProcessingError):
         return True
-    structlog.get_logger().debug("http.refused", reason=f"no HTTP: {type(error).__name__}")
+    structlog.get_logger().debug("http.refused", reason=f"not HTTP: {type(error).__name__}")
     return False
 
 

@@ -128,7 +128,7 @@ async def _watch_to_settlement(daemon: Process, watch: Callable[[dict[str, Any]]
         watch(line)
         if line["event"] == "event.settled":
             return
-    raise NotReady("the daemon ended before the week was over; its last words are above")
+    raise NotReady("the daemon ended before the week was over; its last lines are above")
 
 
 def state_directory(directory: Path) -> Path:

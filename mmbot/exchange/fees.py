@@ -45,13 +45,15 @@ class FeeSchedule(msgspec.Struct, frozen=True):
         """Read `KIND` or `KIND:MULTIPLIER`; raise `ValueError`, with a sentence, otherwise."""
         kind, _, multiplier = text.partition(":")
         if kind not in _MAKER_RATES:
-            raise ValueError(f"{kind!r} is no kind of fee; known are {', '.join(_MAKER_RATES)}")
+            raise ValueError(
+                f"{kind!r} is not a kind of fee; choose from {', '.join(_MAKER_RATES)}"
+            )
         try:
             times = float(multiplier or 1.0)
         except ValueError:
             times = -1.0
         if not 0.0 <= times <= _MOST_MULTIPLIER:
-            raise ValueError(f"{multiplier!r} is no multiplier from 0 to {_MOST_MULTIPLIER:g}")
+            raise ValueError(f"{multiplier!r} is not a multiplier from 0 to {_MOST_MULTIPLIER:g}")
         return cls(kind, times)
 
     @property

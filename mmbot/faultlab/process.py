@@ -160,7 +160,7 @@ class SimulatedProcess:
             case "anchored":
                 self._watch_clock()
             case "refused":
-                raise ProcessDied("the session's time has to begin anew")
+                raise ProcessDied("the session's time is ahead: a new session is needed")
         if self._timer_at is not None:
             self.set_timer(self._timer_at)
 

@@ -127,7 +127,7 @@ class Forecaster(msgspec.Struct, frozen=True):
             BadInput: There is no such method, or there are no counts.
         """
         if method not in METHODS:
-            raise BadInput(f"{method!r} is no forecast method; choose from {', '.join(METHODS)}")
+            raise BadInput(f"{method!r} is not a forecast method; choose from {', '.join(METHODS)}")
         history = History.of(counts)
         members = METHODS[method]
         points = {member.point.name: member.point for member in members}

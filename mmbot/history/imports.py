@@ -99,7 +99,7 @@ def import_file(store: HistoryStore, kind: str, path: Path, period: int) -> Impo
         case "counts":
             return _import_counts(store, path)
         case _:
-            raise BadInput(f"{kind!r} is none of {', '.join(REQUIRED)}")
+            raise BadInput(f"{kind!r} is not one of {', '.join(REQUIRED)}")
 
 
 # Kinds
@@ -144,7 +144,7 @@ def _import_candles(store: HistoryStore, path: Path, period: int) -> Imported:
     def read(cells: Cells) -> Candle:
         minutes = int(cells.get("period_minutes") or period)
         if minutes not in PERIODS:
-            raise ValueError(f"period_minutes {minutes} is none of 1, 60 and 1440")
+            raise ValueError(f"period_minutes {minutes} is not 1, 60 or 1440")
         values = {
             f"{short}_{name}": _price(cells.get(f"{long}_{name}", ""))
             for short, long in (("bid", "yes_bid"), ("ask", "yes_ask"), ("price", "price"))
@@ -278,9 +278,9 @@ def _read_all(path: Path, kind: str, read: Callable[[Cells], _T]) -> list[_T]:
         except (ValueError, OverflowError) as error:
             wrong.append(f"{where}: {error}")
     if wrong:
-        more = f"\nand {len(wrong) - _MOST_TOLD:,} lines more" if len(wrong) > _MOST_TOLD else ""
+        more = f"\nand {len(wrong) - _MOST_TOLD:,} more lines" if len(wrong) > _MOST_TOLD else ""
         told = "\n".join(wrong[:_MOST_TOLD])
-        raise BadInput(f"nothing was taken in, as lines are wrong:\n{told}{more}")
+        raise BadInput(f"nothing was imported, because lines are wrong:\n{told}{more}")
     if not rows:
         raise BadInput(f"{path} has no rows")
     return rows
@@ -303,7 +303,7 @@ def _csv_cells(path: Path, kind: str) -> Iterator[tuple[str, Cells]]:
         for row in reader:
             where = f"{path}, line {reader.line_num}"
             if None in row or None in row.values():
-                raise BadInput(f"{where}: it has not as many cells as there are columns")
+                raise BadInput(f"{where}: it has more or fewer cells than there are columns")
             yield where, row
     except csv.Error as error:
         raise BadInput(f"{path}, line {reader.line_num}: {error}") from None
@@ -359,7 +359,7 @@ def _instant(text: str, *, seconds: bool = False) -> Milliseconds:
 
 def _ticker(text: str) -> str:
     if not is_ticker(text):
-        raise ValueError(f"{text[:40]!r} is no ticker")
+        raise ValueError(f"{text[:40]!r} is not a ticker")
     return text
 
 

@@ -109,7 +109,7 @@ def fetch_market(
     missing = (*traded.missing, *part.missing)
     fetches = held.entry.fetches + 1 if missing else 0
     if missing and market.is_final and fetches >= MOST_FETCHES:
-        fetch.doubts.add("given up after so many fetches", f"{fetches}: {'; '.join(missing)}")
+        fetch.doubts.add("given up after several fetches", f"{fetches}: {'; '.join(missing)}")
         missing = ()
     if missing:
         # The user's own files are kept until the exchange's rows are complete.
@@ -236,11 +236,12 @@ def _trades_of_tier(
         if not cursor:
             return _Part(trades=tuple(reversed(order.values())))
         if cursor in asked or len(seen) == before:
-            doubts.add("a page of trades that repeats, so that the list was asked anew", path)
+            doubts.add("a repeated page of trades, so the list was requested again", path)
             oldest = min((trade.at_ms for trade in order.values()), default=0)
             if not news or not oldest:
                 return _Part(
-                    tuple(reversed(order.values())), missing=("the list of trades goes round",)
+                    tuple(reversed(order.values())),
+                    missing=("the pages of the list of trades repeat",),
                 )
             newest, cursor, asked, news = -(-oldest // 1000), "", set(), 0
     return _Part(
@@ -263,7 +264,7 @@ def _in_order(
 
 def _keep_first(known: dict[str, Trade], trade: Trade, doubts: Doubts) -> None:
     if known.setdefault(trade.trade_id, trade) != trade:
-        doubts.add("a trade that was told in two ways, of which the first counts", trade.trade_id)
+        doubts.add("a trade that was reported in two ways; the first is used", trade.trade_id)
 
 
 # Candles
@@ -283,7 +284,9 @@ def _candles(fetch: _Fetch, held: tuple[Candle, ...], periods: tuple[Period, ...
         candles = merge(CANDLES, candles, part.candles)
         missing += part.missing
         if market.is_final and not part.missing and not _make_volume(market, candles, period):
-            fetch.doubts.add("candles that do not make their market's volume", f"{period} minutes")
+            fetch.doubts.add(
+                "candles that do not add up to their market's volume", f"{period} minutes"
+            )
     return _Part(candles=tuple(candles), missing=tuple(missing))
 
 
@@ -336,6 +339,6 @@ def _candles_of_tier(fetch: _Fetch, path: str, period: Period) -> Steps[tuple[Ca
         for candle in wire.usable(rows, wire.RestCandle, read, "a candle", doubts):
             if found.setdefault(candle.end_ms, candle) != candle:
                 told = f"{candle.end_ms // 1000}, {period} minutes"
-                doubts.add("a candle that was told in two ways, of which the first counts", told)
+                doubts.add("a candle that was reported in two ways; the first is used", told)
         first = end + 1
     return tuple(found[end] for end in sorted(found))

@@ -75,7 +75,7 @@ def encode(table: Table[_R], rows: Sequence[_R], path: Path) -> bytes:
             return hashlib.file_digest(file, "sha256").digest()
     except (OSError, _duckdb_error()) as error:
         raise BadInput(
-            f"{path} cannot be written: {error}; is there room, and a right to?"
+            f"{path} cannot be written: {error}; is there space, and may this user write there?"
         ) from None
 
 
@@ -145,7 +145,9 @@ def check_schema(table: Table[Any], path: Path) -> None:
     wanted = [(column.name, column.sql) for column in table.columns]
     if found != wanted:
         odd = next(pair for pair in (*found, *wanted) if pair not in wanted or pair not in found)
-        raise UnreadableFile(f"{path} has not the columns of {table.schema!r}: {' '.join(odd)}")
+        raise UnreadableFile(
+            f"{path} does not have the columns of {table.schema!r}: {' '.join(odd)}"
+        )
 
 
 def texts(path: Path) -> Iterator[tuple[str, ...]]:

@@ -48,27 +48,25 @@ class Row(msgspec.Struct, frozen=True):
 
 
 _Ticker = Annotated[str, Means("the market's ticker")]
-_Bid = Annotated[Price | None, Means("best bid for YES in 1e-4 dollar; 0: nobody bid")]
-_Ask = Annotated[Price | None, Means("best ask for YES in 1e-4 dollar; 10000: nobody asked")]
-_Traded = Annotated[Price | None, Means("price of trades in 1e-4 dollar; null: none")]
+_Bid = Annotated[Price | None, Means("best bid for YES in 1e-4 dollar; 0: no bid")]
+_Ask = Annotated[Price | None, Means("best ask for YES in 1e-4 dollar; 10000: no ask")]
+_Traded = Annotated[Price | None, Means("trade price in 1e-4 dollar; null: no trade")]
 
 
 class Trade(Row, frozen=True):
     """A trade of the public tape."""
 
-    at_ms: Annotated[Milliseconds, Means("when, in Unix milliseconds")]
+    at_ms: Annotated[Milliseconds, Means("time of the trade, in Unix milliseconds")]
     ticker: _Ticker
     trade_id: Annotated[
-        str, Means("the exchange's id; of an imported trade `import:` and a digest")
+        str, Means("the exchange's id; `import:` and a digest for an imported trade")
     ]
     price: Annotated[Price, Means("price of YES in 1e-4 dollar")]
-    count: Annotated[Count, Means("contracts in 0.01 contract")]
+    count: Annotated[Count, Means("size, in 0.01 contract")]
     taker_side: Annotated[
-        Outcome | None, Means("what the taker bought, `yes` or `no`; null: not told")
+        Outcome | None, Means("what the taker bought, `yes` or `no`; null: not stated")
     ]
-    is_block: Annotated[
-        bool, Means("negotiated outside the book, so it filled nobody who rested there")
-    ]
+    is_block: Annotated[bool, Means("negotiated outside the book, so it filled no resting order")]
 
 
 class Candle(Row, frozen=True):
@@ -77,11 +75,9 @@ class Candle(Row, frozen=True):
     A period in which nothing changed may be missing.
     """
 
-    end_ms: Annotated[Milliseconds, Means("its end, in Unix milliseconds")]
+    end_ms: Annotated[Milliseconds, Means("end of the period, in Unix milliseconds")]
     ticker: _Ticker
-    period_minutes: Annotated[
-        int, Means("1, 60 or 1440 minutes; a day ends at New York's midnight")
-    ]
+    period_minutes: Annotated[int, Means("1, 60 or 1440; a day ends at midnight in New York")]
     bid_open: _Bid
     bid_low: _Bid
     bid_high: _Bid
@@ -94,12 +90,14 @@ class Candle(Row, frozen=True):
     price_low: _Traded
     price_high: _Traded
     price_close: _Traded
-    price_mean: Annotated[Money | None, Means("mean price by contracts in 1e-6 dollar; null: none")]
-    price_before: Annotated[
-        Price | None, Means("the last trade before, in 1e-4 dollar; null: none")
+    price_mean: Annotated[
+        Money | None, Means("volume-weighted mean price in 1e-6 dollar; null: no trade")
     ]
-    volume: Annotated[Count, Means("contracts traded in 0.01 contract")]
-    open_interest: Annotated[Count | None, Means("contracts open at its end in 0.01 contract")]
+    price_before: Annotated[
+        Price | None, Means("price of the last trade before the period, in 1e-4 dollar; null: none")
+    ]
+    volume: Annotated[Count, Means("volume traded, in 0.01 contract")]
+    open_interest: Annotated[Count | None, Means("open interest at the end, in 0.01 contract")]
 
     @property
     def opened(self) -> Top:
@@ -123,23 +121,25 @@ class MarketRecord(Row, frozen=True):
     ticker: _Ticker
     event_ticker: Annotated[str, Means("the week's event")]
     series: Annotated[str, Means("the series")]
-    strike: Annotated[int | None, Means("YES pays above so many passengers; null: another kind")]
+    strike: Annotated[
+        int | None, Means("YES pays above this many passengers; null: another kind of market")
+    ]
     opens_ms: Annotated[Milliseconds, Means("opening of trading, in Unix milliseconds")]
     closes_ms: Annotated[Milliseconds, Means("close of trading, in Unix milliseconds")]
-    settled_ms: Annotated[Milliseconds | None, Means("when it was paid out; null: not yet")]
-    status: Annotated[str, Means("the exchange's word for its state")]
-    result: Annotated[str, Means("`yes`, `no`, `scalar`, or empty before there is one")]
-    yes_value: Annotated[Price | None, Means("what YES paid in 1e-4 dollar; null: not known")]
+    settled_ms: Annotated[
+        Milliseconds | None, Means("when it was settled, in Unix milliseconds; null: not yet")
+    ]
+    status: Annotated[str, Means("its status, in the exchange's word")]
+    result: Annotated[str, Means("`yes`, `no`, `scalar`, or empty before it is known")]
+    yes_value: Annotated[Price | None, Means("what YES paid, in 1e-4 dollar; null: not known")]
     expiration_value: Annotated[
-        str, Means("what was measured, as free text; `result` is the truth")
+        str, Means("the settlement value as free text; `result` is what counts")
     ]
-    volume: Annotated[Count | None, Means("contracts traded in 0.01 contract, by the exchange")]
-    price_bands: Annotated[
-        str, Means("where orders are taken: `start:end:step,...` in 1e-4 dollar")
-    ]
+    volume: Annotated[Count | None, Means("volume that the exchange states, in 0.01 contract")]
+    price_bands: Annotated[str, Means("valid prices: `start:end:step,...` in 1e-4 dollar")]
     fee_waiver_ms: Annotated[
         Milliseconds | None,
-        Means("the end of a waiver of fees, as listed: nothing reckons with one; null: none"),
+        Means("end of a fee waiver, as listed; not used anywhere; null: none"),
     ]
     shard: Annotated[int, Means("the exchange's shard")]
 
@@ -165,10 +165,10 @@ class EventRecord(Row, frozen=True):
     event_ticker: Annotated[str, Means("the event's ticker")]
     series: Annotated[str, Means("the series")]
     sunday: Annotated[dt.date, Means("the Sunday that ends its week")]
-    title: Annotated[str, Means("its title; empty where the exchange no longer lists the event")]
-    fee_type: Annotated[str | None, Means("the event's own kind of fee; null: the series'")]
+    title: Annotated[str, Means("its title; empty if the exchange no longer lists the event")]
+    fee_type: Annotated[str | None, Means("the event's own kind of fee; null: that of the series")]
     fee_multiplier: Annotated[
-        int | None, Means("the event's own multiplier in 1e-6; null: the series'")
+        int | None, Means("the event's own fee multiplier in 1e-6; null: that of the series")
     ]
 
     @property
@@ -180,12 +180,14 @@ class EventRecord(Row, frozen=True):
 class FeeChange(Row, frozen=True):
     """The fees of a series from an instant on."""
 
-    at_ms: Annotated[Milliseconds, Means("from when on; of a reading, when it was read")]
+    at_ms: Annotated[Milliseconds, Means("when it takes effect; for a reading, when it was read")]
     series: Annotated[str, Means("the series")]
-    fee_type: Annotated[str, Means("the exchange's word for the kind of fee")]
-    multiplier: Annotated[int | None, Means("factor on the fee in 1e-6; null: not told")]
+    fee_type: Annotated[str, Means("the kind of fee, in the exchange's word")]
+    multiplier: Annotated[int | None, Means("fee multiplier in 1e-6; null: not stated")]
     change_id: Annotated[str, Means("the exchange's id of the change; empty for a reading")]
-    is_reading: Annotated[bool, Means("the series showed it then: it may have been so before")]
+    is_reading: Annotated[
+        bool, Means("read from the series at that time: it may have applied before")
+    ]
 
 
 class Sighting(Row, frozen=True):
@@ -195,9 +197,11 @@ class Sighting(Row, frozen=True):
     count: Annotated[int, Means("passengers")]
     seen_ms: Annotated[Milliseconds, Means("when it was first seen, in Unix milliseconds")]
     absent_ms: Annotated[
-        Milliseconds | None, Means("the last reading of the page before, without it; null: none")
+        Milliseconds | None, Means("the last reading of the page without it; null: none")
     ]
-    is_archived: Annotated[bool, Means("from the page of a past year, which was rewritten")]
+    is_archived: Annotated[
+        bool, Means("from an archive page of a past year, whose counts were revised")
+    ]
     source: Annotated[str, Means("`tsa.gov` or `import`")]
 
 

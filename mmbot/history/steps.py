@@ -89,5 +89,5 @@ def pages(path: str, query: Query, field: str, doubts: Doubts) -> Steps[Listed]:
             rows += found
             if not cursor:
                 return Listed(rows, is_whole=True)
-        doubts.add("a list that goes round in a circle", path)
+        doubts.add("a list whose pages repeat", path)
     return Listed(rows, is_whole=False)

@@ -345,4 +345,4 @@ def _checked(ticker: str) -> str:
 
 
 def _damaged(error: parquet.UnreadableFile) -> BadInput:
-    return BadInput(f"{error}; `mmbot history verify` tells what is damaged")
+    return BadInput(f"{error}; `mmbot history verify` shows what is damaged")

@@ -141,8 +141,8 @@ def _wrong(row: Row, ticker: str) -> str:
         case Trade() | Candle() if row.ticker != ticker:
             return f"it is of another market, {row.ticker}"
         case Trade() if not 0 < row.price < 10_000 or row.count <= 0:
-            return "its price or count cannot be"
+            return "its price or count is impossible"
         case Candle() if row.volume < 0:
-            return "its volume is below nothing"
+            return "its volume is negative"
         case _:
             return ""

@@ -49,7 +49,7 @@ def rows_of(body: bytes, field: str) -> tuple[list[msgspec.Raw], str]:
     rows = wire.decode(page.get(field, msgspec.Raw(b"null")), list[msgspec.Raw])
     cursor = wire.tree(page["cursor"]) if "cursor" in page else None
     if cursor is not None and not isinstance(cursor, str):
-        raise wire.Malformed(f"{wire.shown(cursor)} is no cursor")
+        raise wire.Malformed(f"{wire.shown(cursor)} is not a cursor")
     return rows, cursor or ""
 
 
@@ -130,9 +130,11 @@ def read_trade(row: RestTrade, life: Life, doubts: Doubts) -> Trade:
         price, count = parse_price(row.yes_price_dollars), parse_count(row.count_fp)
         other = None if row.no_price_dollars is None else parse_price(row.no_price_dollars)
     except ValueError as error:
-        raise Unusable("a trade whose price or count is none", f"{row.trade_id}: {error}") from None
+        raise Unusable(
+            "a trade with an invalid price or count", f"{row.trade_id}: {error}"
+        ) from None
     if not row.trade_id or not 0 < price < ONE_DOLLAR or count <= 0:
-        raise Unusable("a trade that cannot be", row)
+        raise Unusable("an impossible trade", row)
     if other is not None and price + other != ONE_DOLLAR:
         raise Unusable("a trade whose two prices do not make a dollar", row.trade_id)
     if not life.holds(at):
@@ -140,7 +142,7 @@ def read_trade(row: RestTrade, life: Life, doubts: Doubts) -> Trade:
         raise Unusable("a trade outside its market's life", told)
     block = row.is_block_trade
     if not isinstance(block, bool | None):
-        doubts.add("a word that nobody knows for a block trade, which it is taken for", block)
+        doubts.add("an unknown word for a block trade, which is taken for one", block)
     return Trade(
         at_ms=at,
         ticker=life.ticker,
@@ -162,7 +164,7 @@ def _taker_side(row: RestTrade, doubts: Doubts) -> Outcome | None:
         if wire.word(word) in meanings:
             told.add(meanings[word])
         elif word is not None:
-            doubts.add("a word that nobody knows for a taker's side", word)
+            doubts.add("an unknown word for a taker's side", word)
     if len(told) > 1:
         doubts.add("a taker that took both sides", row.trade_id)
     return told.pop() if len(told) == 1 else None
@@ -213,7 +215,7 @@ class _Prices(msgspec.Struct, frozen=True):
         ):
             raise ValueError("its low and high do not hold its other prices")
         if known and not 0 <= min(known) <= max(known) <= ONE_DOLLAR:
-            raise ValueError("a price is beyond a dollar")
+            raise ValueError("a price is above a dollar")
         return _Ohlc(first, low, high, last)
 
 
@@ -260,7 +262,7 @@ def read_candle(
         volume = read_count(_either(row.volume_fp, row.volume))
         open_interest = read_count(_either(row.open_interest_fp, row.open_interest))
     except ValueError as error:
-        raise Unusable(f"a candle of {period} minutes that cannot be", f"{end}: {error}") from None
+        raise Unusable(f"an impossible candle of {period} minutes", f"{end}: {error}") from None
     return Candle(
         end_ms=end * 1000,
         ticker=life.ticker,
@@ -296,7 +298,7 @@ def read_count(text: wire.Number | None) -> Count | None:
     """Return a number of contracts; raise `ValueError` if it is negative."""
     count = None if text is None else parse_count(text)
     if count is not None and count < 0:
-        raise ValueError("a count is below nothing")
+        raise ValueError("a count is negative")
     return count
 
 

@@ -52,15 +52,15 @@ def read_market(row: RestPastMarket, series: str, doubts: Doubts) -> MarketRecor
     if not event.startswith(f"{series}-"):
         raise Unusable("a market of another series", row.ticker)
     if not is_ticker(row.ticker) or not is_ticker(event) or not row.ticker.startswith(event):
-        raise Unusable("a market whose ticker is none", row.ticker)
+        raise Unusable("a market with an invalid ticker", row.ticker)
     if row.open_time >= row.close_time:
         raise Unusable("a market that closes before it opens", row.ticker)
     status, result = wire.word(row.status), wire.word(row.result)
     value = wire.settlement_value(row.result, row.settlement_value_dollars) if result else None
     if status not in ENUMS["market status"].words:
-        doubts.add("a word that nobody knows for a market's status", row.status)
+        doubts.add("an unknown word for a market's status", row.status)
     if result and value is None:
-        doubts.add("a result that cannot be told", f"{row.ticker}: {result}")
+        doubts.add("a result that cannot be read", f"{row.ticker}: {result}")
     return MarketRecord(
         ticker=row.ticker,
         event_ticker=event,

@@ -307,5 +307,5 @@ def _status(stated: str, filled: Count, remaining: Count) -> OrderStatus:
 def _side(book_side: Word) -> Side:
     side = _SIDES.get(word(book_side))
     if side is None:
-        raise Malformed(f"{shown(book_side)} is no side of a book")
+        raise Malformed(f"{shown(book_side)} is not a side of a book")
     return side

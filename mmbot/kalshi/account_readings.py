@@ -193,7 +193,7 @@ def positions_of(
     positions: dict[str, Count] = {}
     for ticker, held in (row for row in rows if isinstance(row, tuple)):
         if positions.setdefault(ticker, held) != held:
-            unreadable.append(Unreadable(ticker, "position: it is listed as two"))
+            unreadable.append(Unreadable(ticker, "position: it is listed with two sizes"))
     return positions, tuple(unreadable)
 
 

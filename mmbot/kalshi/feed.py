@@ -246,7 +246,7 @@ class Feed:
         """
         before, self._late_seq[sid] = self._late_seq.get(sid), seq
         if before == seq - 1:
-            self._subscriptions.give_up("the numbers of its frames may have begun anew")
+            self._subscriptions.give_up("the sequence numbers of its frames may have restarted")
 
     def _handle_gap(self, sid: int, frames: int) -> None:
         subscriptions = self._subscriptions
@@ -349,7 +349,7 @@ class Feed:
         helps.
         """
         if not frame.seq:
-            self._subscriptions.give_up(f"{frame.type} without its number")
+            self._subscriptions.give_up(f"{frame.type} without its sequence number")
         return bool(frame.seq)
 
     def _delta(self, frame: wire.Frame) -> None:

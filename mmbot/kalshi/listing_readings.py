@@ -166,7 +166,7 @@ def _without_doubles(markets: list[Market]) -> tuple[list[Market], list[Unreadab
     tickers = Counter(market.ticker for market in different)
     clear = [m for m in different if strikes[m.strike] == 1 == tickers[m.ticker]]
     doubled = (market for market in different if market not in clear)
-    reason = "there is another by its name, or at its strike of"
+    reason = "another market has its ticker, or its strike of"
     return clear, [Unreadable(each.ticker, f"{reason} {each.strike:,}") for each in doubled]
 
 

@@ -187,7 +187,7 @@ def tree(data: bytes | str | msgspec.Raw) -> Any:
     try:
         return msgspec.json.decode(data)
     except UNREADABLE as error:
-        raise Malformed(f"no JSON: {error}") from None
+        raise Malformed(f"not JSON: {error}") from None
 
 
 def _convert_without_nulls(message: object, kind: type[_T]) -> _T:
@@ -242,7 +242,7 @@ def book_change(raw: msgspec.Raw) -> tuple[BookDelta, Side, Price, Count]:
     delta = decode(raw, BookDelta)
     side = _BOOK_SIDES.get(word(delta.side))
     if side is None:
-        raise Malformed(f"{shown(delta.side)} is no side of a book")
+        raise Malformed(f"{shown(delta.side)} is not a side of a book")
     try:
         return delta, side, level_price(delta.price_dollars), parse_count(delta.delta_fp)
     except ValueError as error:
@@ -256,7 +256,7 @@ def book_levels(levels: _Levels) -> tuple[Level, ...]:
     except ValueError as error:
         raise Malformed(f"levels: {error}") from None
     if len({price for price, _ in read}) < len(read):
-        raise Malformed("levels: a price comes twice")
+        raise Malformed("levels: a price appears twice")
     return read
 
 
@@ -264,7 +264,7 @@ def level_price(stated: Number) -> Price:
     """Read the price of a level; raise `ValueError` if it is not from 0 to a dollar."""
     price = parse_price(stated)
     if not 0 <= price <= ONE_DOLLAR:
-        raise ValueError(f"{stated!r} is no price of a contract")
+        raise ValueError(f"{stated!r} is not a price of a contract")
     return price
 
 
@@ -275,7 +275,7 @@ def order_price(stated: Number) -> Price:
     """Read the price of an order; raise `ValueError` if no order can have it."""
     price = level_price(stated)
     if price in (0, ONE_DOLLAR):
-        raise ValueError(f"{stated!r} is no price of an order")
+        raise ValueError(f"{stated!r} is not a price of an order")
     return price
 
 

@@ -89,7 +89,9 @@ def cancel_own_orders(subaccount: int, session: str = "") -> Cancellation:
             empty_listings = 0 if own else empty_listings + 1
             if empty_listings == _EMPTY_LISTINGS:
                 return CancellationResult(len(found), 0, others)
-            reason = f"{left} are still listed" if own else "they were listed only once more"
+            reason = (
+                f"{left} are still listed" if own else "only one listing has none of them so far"
+            )
             yield from _cancel(own, subaccount)
         yield Pause(_LAG_SECONDS)
     return CancellationResult(len(found), left or None, others, reason)

@@ -96,7 +96,7 @@ def first_pages(path: str, query: _Query, field: str) -> Steps[tuple[list[bytes]
         if not cursor:
             return rows, True
         if cursor in before:
-            raise ReadingError(f"GET {path}: its pages come again and again", transient=True)
+            raise ReadingError(f"GET {path}: its pages repeat", transient=True)
         before.add(cursor)
     return rows, False
 

@@ -183,7 +183,7 @@ class SelfCheck:
         if date is None:
             if self._status is None:
                 self._unknown.add("clock")
-            return "warn", "the exchange did not say what time it is"
+            return "warn", "the exchange's answer has no time"
         offset = middle - (date + _HALF_SECOND_MS)
         detail = f"{offset / 1000:+.1f} s from the exchange's, which has whole seconds only"
         if ClockCompared.with_date(date, before, after).off:
@@ -249,7 +249,7 @@ class SelfCheck:
         # A change this near may already apply by the exchange's clock.
         in_force |= {c.terms.over(fees.usual) for c in changes if c.at <= now + LEAD_MS}
         if unknown := sorted({terms.text for terms in in_force if terms.fee is None}):
-            return "fail", f"what resting orders pay is not known: fee_type {_joined(unknown)}"
+            return "fail", f"the fee of resting orders is not known: fee_type {_joined(unknown)}"
         known = {terms.fee for terms in in_force if terms.fee}
         self._fee = max(known, key=lambda fee: fee.coefficient)
         detail = "; ".join(sorted({_charge(fee) for fee in known}))

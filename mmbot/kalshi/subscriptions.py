@@ -154,7 +154,7 @@ class Subscriptions:
         if any(deadline <= self.now for _, deadline in self._pending.values()):
             self.give_up("a subscription was not answered")
         elif any(deadline <= self.now for deadline in self.awaiting.values()):
-            self._resubscribe_books("no snapshot came")
+            self._resubscribe_books("no snapshot arrived")
         else:
             self._request_unreadable_again()
             if self._probe_due is not None and self.now >= self._probe_due:

@@ -187,7 +187,7 @@ def outcomes(commands: Sequence[WriteCommand], answer: HttpAnswer | None) -> lis
         return [_unknown(command, "no answer") for command in commands]
     if not 200 <= answer.status < 300:
         if _names_orders(answer.body):
-            detail = f"status {answer.status} with what would confirm it"
+            detail = f"status {answer.status}, but with the content of a confirmation"
             return [_unknown(command, detail) for command in commands]
         error = wire.error_body(answer.body)
         return [_not_applied(command, answer.status, error) for command in commands]
@@ -223,7 +223,7 @@ def _batch_outcome(
     error = wire.error_of(item.error)
     refusal = refusal_of(None, error)
     if refusal is None:
-        return _unknown(command, f"{error.code} {error.text}".strip() or "an error without a word")
+        return _unknown(command, f"{error.code} {error.text}".strip() or "an error without a code")
     return _refused(command, refusal, f"{error.code} {error.text}".rstrip())
 
 

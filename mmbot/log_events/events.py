@@ -30,12 +30,12 @@ _ORDER = "event_ticker market client_order_id side price count"
 EVENTS: dict[str, LogEvent] = {
     # The process
     "starting": _event("info", "a session begins", "mode exchange counts calendar margin sides"),
-    "start.waits": _event("warning", "the start waits for something that time heals", "waits_for"),
-    "start.goes_on": _event("info", "the start continues after a wait", "seconds"),
-    "check": _event(
-        "info warning error", "one check of the start and its result", "name state detail"
+    "start.waits": _event(
+        "warning", "the start waits for a problem that passes by itself", "waits_for"
     ),
-    "check.unknown": _event("warning", "some checks of the start cannot be made yet", "checks"),
+    "start.goes_on": _event("info", "the start continues after a wait", "seconds"),
+    "check": _event("info warning error", "one start-up check and its result", "name state detail"),
+    "check.unknown": _event("warning", "some start-up checks cannot be made yet", "checks"),
     "heartbeat": _event(
         "info",
         "the state of the daemon at a glance",
@@ -46,14 +46,14 @@ EVENTS: dict[str, LogEvent] = {
     ),
     "market.status": _event(
         "info",
-        "a market has changed since the last heartbeat: its quotes, position, reason, or fair "
-        "value by a cent",
+        "a market has changed since the last heartbeat: its quotes, its position, the reason why "
+        "it is not quoted, or its fair value by a cent or more",
         "event_ticker market strike fair mid reservation bid ask position reason",
     ),
     "latency": _event(
         "info",
-        "latency since the last such line, with every heartbeat; each figure but the first has n, "
-        "p50, p99 and max, and is empty where nothing was measured",
+        "latency since the previous such line, with every heartbeat; each figure but `frames` has "
+        "n, p50, p99 and max, and is empty if nothing was measured",
         "frames order_us age_ms lag_ms risk_cent_seconds",
     ),
     "helper.died": _event("error", "a part of the daemon has failed and is restarted", "helper"),
@@ -61,7 +61,7 @@ EVENTS: dict[str, LogEvent] = {
     "bot.failed": _event("error", "the bot has failed; every order is cancelled"),
     "watchdog.not_fed": _event(
         "error",
-        "a quote is unattended, or the event loop is late; systemd restarts the process if that "
+        "a quote is unattended, or the event loop is late; systemd restarts the process if this "
         "lasts",
         "reason",
     ),
@@ -70,23 +70,25 @@ EVENTS: dict[str, LogEvent] = {
         "a part that reports to others (alerts, metrics, watchdog) has failed and is restarted",
         "helper",
     ),
-    "given_up": _event("error", "parts fail too often; every order is cancelled"),
+    "given_up": _event("error", "parts fail too often; the session ends, every order is cancelled"),
     "session.failed": _event("error", "a session has ended with an error", optional="reason"),
     "config.reloaded": _event(
         "info",
-        "the config was read again, and what can be applied is in force",
+        "the config was read again, and the keys that can change at runtime are in force",
         "changed waits_for_restart",
     ),
     "config.refused": _event("error", "the edited config is invalid; nothing changes", "reason"),
-    "reload.ignored": _event("info", "SIGHUP came before there was anything to reload"),
+    "reload.ignored": _event("info", "SIGHUP came before there was a session to reload"),
     "stop.asked": _event("info", "a signal asks the daemon to stop", "signal"),
-    "stopping": _event("info", "the bot takes its quotes off for good", "live_orders"),
+    "stopping": _event("info", "the bot stops quoting and cancels its orders", "live_orders"),
     "sweep.clean": _event("info", "the exchange confirms that no order is left"),
     "sweep.unconfirmed": _event(
         "error", "the exchange did not confirm in time that no order is left", "seconds"
     ),
     "swept": _event(
-        "info", "the final cancelling without the bot has ended", "found left others reason"
+        "info",
+        "the final cancelling of all own orders, after the bot has ended, is done",
+        "found left others reason",
     ),
     "stopped": _event("info", "the session has ended", "exit_code"),
     "daemon.second": _event(
@@ -95,7 +97,9 @@ EVENTS: dict[str, LogEvent] = {
     "clock.anchored": _event("warning", "the bot's time was set from the exchange's", "ahead_ms"),
     "clock.off": _event("warning", "a clock is too far off to quote", "against ahead_ms"),
     "clock.right": _event("info", "the clock is right again", "against ahead_ms"),
-    "library.said": _event("warning error", "a warning or an error of a library", "library detail"),
+    "library.said": _event(
+        "warning error", "a warning or an error from a library", "library detail"
+    ),
     "log.dropped": _event(
         "warning", "log lines were dropped because nobody read them in time", "lines"
     ),
@@ -105,20 +109,22 @@ EVENTS: dict[str, LogEvent] = {
     "recording": _event("info", "a session that only records begins", "directory"),
     "recording.continues": _event("info", "the recording continues in another capture", "session"),
     "ledger.behind": _event("warning", "commits of the ledger are overdue; nothing is quoted"),
-    "ledger.caught_up": _event("info", "the ledger has committed everything again"),
+    "ledger.caught_up": _event("info", "the ledger has caught up with its commits"),
     "ledger.not_kept": _event("error", "the last writes of the ledger could not be committed"),
     # Prometheus, people, reports
     "metrics.served": _event("info", "Prometheus can read the metrics", "url"),
     "metrics.unavailable": _event(
-        "warning", "the port of the metrics cannot be opened; it is tried again", "port reason"
+        "warning", "the port of the metrics cannot be opened; this is retried", "port reason"
     ),
-    "alert.not_sent": _event("warning", "an address does not take alerts", "address reason"),
+    "alert.not_sent": _event(
+        "warning", "an alert could not be delivered to an address", "address reason"
+    ),
     "alert.no_addresses": _event(
         "warning",
-        "the file of the alerts' addresses cannot be read; the known ones are used",
+        "the file of the alerts' addresses cannot be read; those read before are used",
         "reason",
     ),
-    "alert.sent_again": _event("info", "an address takes alerts again", "address"),
+    "alert.sent_again": _event("info", "alerts are delivered to an address again", "address"),
     "report.written": _event("info", "the report of a settled week is written", "path"),
     "report.not_written": _event(
         "warning", "the report of a settled week could not be written", "event_ticker reason"
@@ -126,16 +132,20 @@ EVENTS: dict[str, LogEvent] = {
     # The operator
     "halted": _event("warning", "the operator has halted quoting", "since reason live_orders"),
     "resumed": _event("info", "the operator has ended the halt"),
-    "halt.not_kept": _event("error", "a halt could not be stored; a restart ends it", "reason"),
+    "halt.not_kept": _event(
+        "error", "a halt could not be stored; it holds only until a restart", "reason"
+    ),
     "market.paused": _event("warning", "the operator has paused a market", "market"),
     "market.unpaused": _event("info", "the operator has ended the pause of a market", "market"),
     "pause.not_kept": _event("error", "a pause, or its end, could not be stored", "market reason"),
-    "dashboard.served": _event("info", "the dashboard can be reached", "url"),
+    "dashboard.served": _event("info", "the dashboard is being served", "url"),
     "dashboard.unavailable": _event(
-        "warning", "the address of the dashboard cannot be opened; it is tried again", "reason"
+        "warning", "the address of the dashboard cannot be opened; this is retried", "reason"
     ),
     "dashboard.no_token": _event(
-        "warning", "the token of the dashboard cannot be written; the page is read-only", "reason"
+        "warning",
+        "the token file of the dashboard cannot be written; the page is read-only",
+        "reason",
     ),
     "dashboard.command": _event(
         "info", "a viewer of the dashboard with the token sent a command", "command"
@@ -144,7 +154,7 @@ EVENTS: dict[str, LogEvent] = {
         "info", "a viewer of the dashboard read too slowly and was disconnected", "waiting"
     ),
     "dashboard.failed": _event(
-        "error", "the dashboard's events could not be made; its viewers reconnect"
+        "error", "the dashboard's data could not be prepared; its viewers reconnect"
     ),
     "http.refused": _event(
         "debug",
@@ -152,48 +162,56 @@ EVENTS: dict[str, LogEvent] = {
         "reason",
     ),
     # Counts and forecast
-    "counts.read": _event("info", "the history of counts is complete", "days last_day digest"),
+    "counts.read": _event("info", "the history of counts has been read", "days last_day digest"),
     "counts.published": _event("info", "a day's count is published", "day count"),
     "counts.revised": _event("warning", "a count was changed", "day count first_published"),
     "counts.implausible": _event(
-        "warning", "a count is held back until it shows again", "day count deviations"
+        "warning",
+        "an implausible count is ignored until the page shows it again",
+        "day count deviations",
     ),
-    "counts.missing": _event("info", "the days whose counts are no longer waited for", "days"),
+    "counts.missing": _event("info", "counts of these days are no longer waited for", "days"),
     "counts.came_after_all": _event(
-        "warning", "a count that was no longer waited for has come", "day count"
+        "warning", "a count that was no longer waited for was published", "day count"
     ),
     "counts.unreadable": _event("warning", "a page of counts could not be read", "reason failures"),
-    "counts.row_unreadable": _event("warning", "a row of a page makes no sense", "reason"),
+    "counts.row_unreadable": _event(
+        "warning", "a row of a page of counts could not be read", "reason"
+    ),
     "counts.no_such_year": _event("warning", "the site has no page of a year", "year"),
-    "forecast.fitting": _event("info", "past weeks are being forecast", "weeks of"),
+    "forecast.fitting": _event(
+        "info", "past weeks are being forecast, to learn the errors", "weeks of"
+    ),
     "forecast.fitted": _event("info", "a forecaster is fitted", "method without seconds"),
-    "forecast.not_kept": _event("warning", "past forecasts cannot be stored", "reason"),
+    "forecast.not_kept": _event(
+        "warning", "past forecasts cannot be stored; the next start makes them again", "reason"
+    ),
     "forecast.uncalibrated": _event(
         "warning",
-        "past outcomes lay outside their forecasts' intervals unusually often or rarely",
+        "the 80 % intervals contained too few or too many of the recent outcomes",
         "known weeks coverage80 usual",
     ),
     "belief.updated": _event(
         "info",
-        "a week that is traded has a new forecast",
+        "a traded week has a new forecast",
         "event_ticker known mean moved sd method members effective_weeks heaviest digest",
     ),
     "belief.impossible": _event("error", "a week cannot be forecast", "week reason"),
     "belief.left_out": _event(
         "warning",
-        "more weeks are listed than get a belief: from this one on, weeks are not quoted",
+        "more weeks are listed than are forecast: this week and later ones are not quoted",
         "week most",
     ),
     "belief.exposure": _event(
         "info",
-        "what rested on the wrong side of a new fair value until it was off",
+        "the own orders on the wrong side of a new fair value, and how long until they were off",
         "event_ticker known orders cent_seconds seconds",
     ),
     # The exchange
     "exchange.open": _event("info", "the exchange is open for trading", "reason"),
     "exchange.shut": _event("info", "the exchange is closed", "reason"),
     "exchange.unknown_word": _event(
-        "warning", "the exchange sent a word that mmbot does not know", "word"
+        "warning", "the exchange sent a value that mmbot does not know", "word"
     ),
     "budget.read": _event("info", "the account's rate limits", "refill capacity"),
     "event.listed": _event("info", "an event is listed", "event_ticker markets"),
@@ -214,32 +232,38 @@ EVENTS: dict[str, LogEvent] = {
     "listing.read_again": _event("info", "the listing could be read again", "failed"),
     "stream.failed": _event("warning", "a connection of the stream failed", "reason"),
     "stream.lost": _event("warning", "the stream is lost, and every book with it", "live_orders"),
-    "stream.late": _event("warning", "frames come late, or from the future", "age_ms"),
-    "stream.in_time": _event("info", "frames are in time again", "age_ms"),
+    "stream.late": _event("warning", "frames arrive late, or with a time in the future", "age_ms"),
+    "stream.in_time": _event("info", "frames arrive in time again", "age_ms"),
     "stream.gap": _event(
         "warning", "the sequence numbers of a channel show a gap", "channel frames"
     ),
     "stream.error": _event("warning", "the stream answered with an error", "code reason channel"),
-    "stream.given_up": _event("warning", "the stream's connection is replaced", "reason"),
-    "stream.resubscribing": _event("warning", "books are subscribed to again", "markets reason"),
+    "stream.given_up": _event("warning", "the stream is given up and reconnected", "reason"),
+    "stream.resubscribing": _event(
+        "warning", "the books of some markets are subscribed to again", "markets reason"
+    ),
     "stream.silent": _event(
         "warning",
-        "a confirmed write or a listed fill does not show on the stream",
+        "a confirmed write or a listed fill was not reported on the stream",
         "channel reason",
     ),
     "stream.heard_again": _event("info", "the channel reports own orders again", "channel"),
-    "book.distrusted": _event("warning", "a book may be wrong and is read again", "market reason"),
+    "book.distrusted": _event(
+        "warning", "a book may be wrong; a new snapshot is requested", "market reason"
+    ),
     "books.distrusted": _event(
-        "warning", "several books may be wrong and are read again", "markets reason"
+        "warning", "several books may be wrong; new snapshots are requested", "markets reason"
     ),
     # The account
     "account.reconciled": _event(
-        "info", "the account was read and compared", "orders fills balance"
+        "info", "the account was read and compared with the bot's state", "orders fills balance"
     ),
     "account.not_read": _event("warning", "reading the account failed", "reason"),
     "account.read_again": _event("info", "the account could be read again", "failed"),
     "account.unreadable": _event(
-        "warning", "something that the account lists of a market cannot be read", "market reason"
+        "warning",
+        "an order, fill or position that the account lists in a market cannot be read",
+        "market reason",
     ),
     "position.contradicts": _event(
         "warning", "portfolio, ledger and account disagree on a position", "market reason"
@@ -250,11 +274,13 @@ EVENTS: dict[str, LogEvent] = {
     "fills.restored": _event(
         "info", "fills of earlier sessions were restored from the ledger", "event_ticker fills"
     ),
-    "group.secured": _event("info", "a shard has its order group", "shard group"),
-    "group.not_secured": _event("warning", "a shard has no order group", "shard reason"),
+    "group.secured": _event("info", "a shard's order group is in place", "shard group"),
+    "group.not_secured": _event(
+        "warning", "a shard has no order group; nothing is placed there", "shard reason"
+    ),
     "group.triggered": _event(
         "warning",
-        "too much filled at once; the order group has cancelled all its orders",
+        "too much was filled at once; the order group has cancelled all its orders",
         "shard group cap pause_seconds",
     ),
     "group.reset": _event("info", "the order group takes orders again", "shard group"),
@@ -262,32 +288,34 @@ EVENTS: dict[str, LogEvent] = {
     # Quotes and orders
     "quotes.blocked": _event(
         "info",
-        "one or several markets are not quoted, and why",
+        "one or more markets are not quoted, and why",
         "event_ticker reason",
         "market markets tickers",
     ),
     "quotes.open": _event(
         "info",
-        "every gate of one or several markets is open",
+        "every gate of one or more markets is open",
         "event_ticker reason",
         "market markets tickers",
     ),
     "order.place": _event("info", "an order is sent", f"{_ORDER} fair", "fee_each"),
     "order.resting": _event(
-        "info", "the exchange has the order, under its own id", "market client_order_id order_id"
+        "info",
+        "the exchange has accepted the order and given it an id",
+        "market client_order_id order_id",
     ),
     "order.adopted": _event(
         "info",
         "an order of an earlier session rests",
         "market client_order_id order_id side price count",
     ),
-    "order.cancel": _event(
-        "info", "the cancel of an order is sent", f"{_ORDER} reason danger_cents"
+    "order.cancel": _event("info", "a cancel of an order is sent", f"{_ORDER} reason danger_cents"),
+    "order.decrease": _event(
+        "info", "a decrease of an order's size is sent", f"{_ORDER} remaining"
     ),
-    "order.decrease": _event("info", "the decrease of an order is sent", f"{_ORDER} remaining"),
     "order.over": _event(
         "info",
-        "an order is over; `filled` is how much of it was filled",
+        "an order is finished; `filled` is how much of it was filled",
         "market client_order_id order_id filled",
     ),
     "order.refused": _event(
@@ -299,23 +327,27 @@ EVENTS: dict[str, LogEvent] = {
         "warning", "the outcome of a write is unknown", "market client_order_id write detail"
     ),
     "order.look_up_failed": _event(
-        "warning", "an order could not be queried", "client_order_id detail"
+        "warning", "the status of an order could not be queried", "client_order_id detail"
     ),
     "order.look_up_answered": _event(
-        "info", "queries of orders are answered again", "failed orders"
+        "info", "queries of orders' status are answered again", "failed orders"
     ),
     "order.revived": _event(
-        "warning", "an order that was over is listed as resting", "market client_order_id"
+        "warning",
+        "an order that was believed finished is listed as resting",
+        "market client_order_id",
     ),
     "order.stray": _event(
-        "warning", "an own order rests in an unknown market", "market client_order_id reason"
+        "warning",
+        "an own order rests in a market that is not known",
+        "market client_order_id reason",
     ),
     "order.unreadable": _event(
         "warning", "a report of an order cannot be read", "market client_order_id reason"
     ),
     "order.abandoned": _event(
         "warning",
-        "the market of an order was decided before its outcome was known",
+        "a market was decided before the outcome of an order in it was known",
         "market client_order_id state owed",
     ),
     "fill": _event(
@@ -325,23 +357,24 @@ EVENTS: dict[str, LogEvent] = {
     ),
     "fill.voided": _event(
         "warning",
-        "a fill that the exchange does not confirm was removed again",
+        "a fill that the exchange does not confirm was taken back",
         "event_ticker market trade_id order_id reason",
     ),
     "fee.changed": _event(
         "info warning",
-        "the fee for makers in an event has changed; as a warning, it is now unknown",
+        "the maker fee of an event has changed; a warning if it is now unknown",
         "event_ticker terms terms_before",
     ),
     "fee.differs": _event(
         "warning",
-        "a fill was charged another fee than expected; reported once for each event",
+        "a fill was charged another fee than expected; reported once an event",
         "event_ticker market trade_id order_id price count fee expected_fee terms",
     ),
     "fill.unreadable": _event("warning", "a fill cannot be read", "market reason"),
     "fills.distrusted": _event(
         "warning",
-        "the account confirms too few of the stream's fills; nothing is quoted until it is read",
+        "the account confirms too few of the fills on the stream; nothing is quoted until it is "
+        "read again",
         "reason",
     ),
 }

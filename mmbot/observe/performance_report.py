@@ -39,7 +39,7 @@ def remarks(report: PerformanceReport) -> list[str]:
 
 def _sentences(report: PerformanceReport) -> Iterator[str]:
     if not report.events:
-        yield "No event in this ledger is decided yet: there is nothing to settle up."
+        yield "No event in this ledger is decided yet: there is nothing to report."
     elif not report.total.fills and not report.unsettled_fills:
         yield "Nothing was filled in these events: there is no profit and no loss."
     elif not report.total.fills:
@@ -220,8 +220,8 @@ def _markouts(report: PerformanceReport) -> Sheet:
         ("k", "after", "fills", "at the mid", "fills", "at fair value"),
         rows,
         "The edge of a contract some time after its fill, over the fills whose market had a price "
-        "then. The next count's is taken a minute after it is known; once no other comes before "
-        "the close, the outcome stands for it.",
+        "then. The one after the next count is taken a minute after that count is known; if no "
+        "count comes before the close, the outcome is used.",
     )
 
 

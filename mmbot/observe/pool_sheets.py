@@ -33,8 +33,8 @@ def log_scores(pool: PoolReview) -> Sheet:
         ("k", "events", "by", "score", "less the mid's", "95 %"),
         rows,
         "The mean of -ln of the probability that the outcome had: less is better. Mid sharpened "
-        "and pool are by the sharpness and the weights in force, tuned is by those that are "
-        f"best on all other events. The intervals are clustered by event. {_verdict(pool.total)}",
+        "and pool use the sharpness and the weights in force, tuned those that are best on all "
+        f"other events. The intervals are clustered by event. {_verdict(pool.total)}",
     )
 
 
@@ -55,9 +55,9 @@ def _verdict(total: LogScores | None) -> str:
     if total is None or found is None or found.low is None or found.high is None:
         return "It takes two events at least to tell the pool in force from the mid alone."
     if found.high < 0:
-        compared = "the pool in force is better than the mid alone by more than chance would have"
+        compared = "the pool in force is better than the mid alone by more than chance explains"
     elif found.low > 0:
-        compared = "the pool in force is worse than the mid alone by more than chance would have"
+        compared = "the pool in force is worse than the mid alone by more than chance explains"
     else:
         compared = "the pool in force cannot be told from the mid alone"
     return f"In {total.events} events {compared}."
@@ -109,7 +109,7 @@ def _advices(pool: PoolReview) -> Iterator[str]:
         yield (
             f"Proposed: belief_weight = [{listed}], market_sharpness = "
             f"{pool.sharpness.proposed:g}. Where the best value differs from the one in force by "
-            "more than chance would, the proposal goes a part of the way."
+            "more than chance explains, the proposal goes a part of the way."
         )
     elif most < FEWEST_EVENTS:
         yield (
@@ -124,13 +124,13 @@ def _advices(pool: PoolReview) -> Iterator[str]:
         )
     else:
         yield (
-            "Keep the weights and the sharpness: nowhere do the data differ from them by more than "
-            "chance would have it."
+            "Keep the weights and the sharpness: nowhere do the data differ from them by more "
+            "than chance explains."
         )
     unknown = [f"the weight at k = {each.days_published}" for each in pool.weights if _silent(each)]
     unknown += ["the sharpness"] if _silent(pool.sharpness) else []
     if unknown:
-        yield f"The data say nothing of {', '.join(unknown)}."
+        yield f"The data say nothing about {', '.join(unknown)}."
 
 
 def _silent(proposal: Proposal) -> bool:

@@ -137,9 +137,9 @@ def beginning(recorded: Iterator[Record]) -> SessionRecord:
     """
     first = next(recorded, None)
     if first is None:
-        raise BadInput("it holds no whole batch: its process ended as soon as it had begun")
+        raise BadInput("it has no complete batch: its process ended right after it began")
     if not isinstance(first.what, SessionRecord):
-        raise BadInput("it does not begin with the beginning of a session")
+        raise BadInput("it does not begin with the start of a session")
     return first.what
 
 

@@ -1,13 +1,13 @@
-"""The backtest: real weeks of candles, quoted by the engine that trades.
+"""The backtest by daily candles: real weeks, quoted by the trading engine.
 
 Orders are placed once a day: on Monday at 10:00 against the first candle's opening book, from
 Tuesday to Friday after the release against the book of the evening before, on Saturday and Sunday
-at 00:00 against the same. On Monday, Saturday and Sunday an order fills if a trade of the day went
-strictly through its price. From Tuesday to Friday, when the candle also holds the trades before the
-release, it fills only if the day's last trade did. At most a fifth of the day's volume in a market
-fills; a day without a candle fills nothing. The belief has only the counts that were published when
-an order was placed. Fees are the week's; where they are not known, as in files of candles, makers
-pay nothing, and tables and page say so.
+at 00:00, also against the book of the evening before. On Monday, Saturday and Sunday an order
+fills if a trade of the day went strictly through its price. From Tuesday to Friday the candle also
+has the trades before the release, so an order fills only if the day's last trade did. At most a
+fifth of the day's volume in a market fills; a day without a candle fills nothing. The forecast
+uses only the counts that were published when an order was placed. Fees are those of the week; if
+they are not known, as in files of candles, makers pay nothing, and tables and page say so.
 """
 
 from __future__ import annotations

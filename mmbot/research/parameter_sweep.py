@@ -118,7 +118,7 @@ def grid(choices: Mapping[str, Sequence[object]]) -> list[Changes]:
     """
     size = math.prod(map(len, choices.values()))
     if not 1 <= size <= MOST_SETTINGS:
-        raise BadInput(f"{size:,} settings to try; let it be from 1 to {MOST_SETTINGS:,}")
+        raise BadInput(f"{size:,} settings to try; there must be 1 to {MOST_SETTINGS:,}")
     return [
         dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())
     ]

@@ -81,7 +81,7 @@ def past_weeks(store: HistoryStore, series: str, counts: Counts) -> PastWeeks:
         elif any(entry.periods.get(1440) for entry in entries.values()):
             by_candles.append(_by_days(store, past))
         else:
-            left_out[name] = "neither trades nor candles of a day"
+            left_out[name] = "neither trades nor daily candles"
     return PastWeeks(tuple(by_trades), tuple(by_candles), left_out)
 
 
@@ -209,8 +209,8 @@ def replay_strategy(
     """
     if not strategy.pulls_for_releases:
         raise BadInput(
-            f"{strategy.name} rests through releases, which the bot that trades never does; "
-            "it is backtested by candles of a day only (--markets and --candles)"
+            f"{strategy.name} rests through releases, which the whole bot never does; "
+            "it is backtested by daily candles only (--markets and --candles)"
         )
 
     def fitted(wanted: FitForecast) -> Predictor:

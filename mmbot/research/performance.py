@@ -1,9 +1,10 @@
 """Performance of settled events: P&L, claimed and realised edges, markouts, calibration.
 
-The edge of a fill at price p is what YES was worth less p for a bid, and p less what it was worth
-for an ask, averaged over contracts. It is claimed at the fair value when the fill happened, marked
-out at the mid and at the fair value some time later, and realised at the outcome. Fills of markets
-that are not settled are left out of every sum. Where settlements were amended the latest counts.
+The edge of a fill at price p is the value of YES minus p for a bid, and p minus that value for an
+ask, averaged over contracts. The claimed edge uses the fair value at the time of the fill, markouts
+use the mid and the fair value some time later, and the realised edge uses the outcome. Fills in
+markets that are not settled are left out of every sum. If a settlement was amended, the latest
+counts.
 """
 
 from __future__ import annotations

@@ -1,17 +1,17 @@
-"""A recording traded again: the market that a bot was given, for one with other settings, on paper.
+"""A recording traded again: the recorded market, for a bot with other settings, on paper.
 
-The frames of the exchange, the pages and the process's own events come at the recorded times. What
-belonged to the recorded account is not taken over: a new paper exchange answers the new bot, and
-fills its orders by the recorded trades. Real orders of the recorded account are taken out of the
-books. Whatever a paper bot on record did as well takes effect where that one's did, so the same
-settings give the very fills that happened; anything else takes effect a moment later, and its
-readings of the market are answered as the exchange last answered the same. With other settings
-orders live until their market closes, and what the stream tells is read once an hour only, as
-nothing that either guards against can happen.
+The exchange's frames, the pages and the process's own events come at the recorded times. The
+recorded account is not used: a new paper exchange answers the new bot, and fills its orders by the
+recorded trades. Real orders of the recorded account are removed from the books. A request that the
+recorded paper bot also sent takes effect when that one did, so the same settings give exactly the
+fills that happened; any other takes effect a moment later, and reads of the market are answered as
+the exchange last answered the same request. With other settings, orders live until their market
+closes, and the stream's data are verified by reading them again only once an hour, because what
+either guards against cannot happen here.
 
-Calendar, exchange and counts are those of the recording. A belief is the recorded one, unless the
-settings ask for another forecast, which is then fitted. Like all paper trading it moves no market,
-and what happened while the stream was down fills nothing.
+Calendar, exchange and counts are those of the recording. The forecast is the recorded one, unless
+the settings ask for another, which is then fitted. Like all paper trading it does not move the
+market, and trades while the stream was down fill nothing.
 """
 
 from __future__ import annotations
@@ -126,8 +126,8 @@ def _paper(
 
 
 _WHY_NOT = (
-    "it was made before captures held the market itself, so the market's trades are not in it: "
-    "record anew with this version of mmbot"
+    "it was made by a version whose captures do not have the market's trades: record again with "
+    "this version of mmbot"
 )
 # Of ids, where the recorded bot had no paper exchange.
 _SEED = 1

@@ -1,10 +1,10 @@
-"""A past week traded again: the bot that trades, in virtual time, on the trades that happened.
+"""A past week traded again: the whole bot, in virtual time, on the trades that happened.
 
-The week's counts appear on the pages when they were seen, its trades and candles make the books
-(`past_books`), and the bot's orders stay in the paper exchange. An order fills where a trade goes
-strictly through its price, and in its turn at its price if a queue is given, never for more than
-the trade's size. A trade that is needed by no order and changes no book is not told to the bot. No
-connection fails here, so orders live until their market closes and a silent stream is not doubted.
+The week's counts appear on the pages when they were first seen, its trades and candles make the
+books (`past_books`), and the bot's orders go to the paper exchange. An order fills when a trade
+goes strictly through its price or, if a queue is given, at its price in its turn, and never for
+more than the trade's size. Trades that fill no order and change no book are not passed to the bot.
+No connection fails here, so orders live until their market closes and a silent stream is trusted.
 """
 
 from __future__ import annotations

@@ -241,7 +241,7 @@ def _more_weeks(weeks: Sequence[WeekMeasured]) -> tuple[int | None, str]:
         return None, "Too few weeks were traded to say how many it takes to tell it from zero."
     percent = f"{100 * found.estimate:+.1f} % of the dollars at risk"
     if found.low > 0 or found.high < 0:
-        return 0, f"The result, {percent}, is told from zero by its {len(weeks)} weeks."
+        return 0, f"The result, {percent}, can be told from zero by its {len(weeks)} weeks."
     error = (found.high - found.low) / 2 / 1.96
     if not found.estimate:
         return None, "The result is zero, which no number of weeks would tell from zero."

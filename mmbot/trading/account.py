@@ -224,7 +224,7 @@ class AccountReader:
     def _distrust_fills(self, now: Milliseconds) -> None:
         """Quote nothing until a reading whose lists include all that the stream has reported."""
         if self._trusted_from is None:
-            reason = f"{MOST_UNDECIDED} fills that it told wait for a list of the account"
+            reason = f"{MOST_UNDECIDED} fills that it reported are not confirmed by the account yet"
             self._buffer.log("fills.distrusted", "warning", reason=reason)
             self._buffer.add(RenewStream(reason))
         self._state.service.reconciled = False

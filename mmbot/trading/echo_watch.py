@@ -84,9 +84,9 @@ class EchoWatch:
         untold = [key for key in untold if not self._told(key)]
         if silent:
             self._state.service.unheard = True
-            self._channel_failed("user_orders", f"{silent[0]} was confirmed and not reported")
+            self._channel_failed("user_orders", f"{silent[0]} was confirmed but not reported")
         elif untold:
-            self._channel_failed("fill", f"the fill {untold[0][0]} was listed and not told")
+            self._channel_failed("fill", f"the fill {untold[0][0]} was listed but not reported")
         self._wake_when_due()
         return heard_again or books or bool(silent or untold)
 
@@ -104,7 +104,7 @@ class EchoWatch:
             sent, _ = self._books.pop(ticker)
             market = self._state.find_market(ticker)
             if market is not None and market.book is not None and market.book_at <= sent:
-                self._market_data.distrust(ticker, "an order that was confirmed does not show")
+                self._market_data.distrust(ticker, "a confirmed order was not reported")
                 distrusted = True
         return distrusted
 

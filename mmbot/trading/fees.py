@@ -149,7 +149,7 @@ class FeeTerms(msgspec.Struct, frozen=True):
         if kind not in _RATES or multiplier == ONE_TIME:
             return kind
         if multiplier is None or multiplier < 0:
-            return f"{kind} with no multiplier that can be read"
+            return f"{kind} with an unreadable multiplier"
         return f"{kind} x{multiplier / ONE_TIME:g}"
 
 

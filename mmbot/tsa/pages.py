@@ -93,7 +93,7 @@ def parse_page(html: bytes | str) -> CountsPage:
     """
     tags = html.count(b"<") if isinstance(html, bytes) else html.count("<")
     if len(html) > MOST_BYTES or tags > MOST_TAGS:
-        raise BadInput(f"a TSA page of {len(html):,} bytes and {tags:,} tags is not one of theirs")
+        raise BadInput(f"a page of {len(html):,} bytes and {tags:,} tags is not a TSA page")
     text = html if isinstance(html, str) else _decoded(html)
     rows: list[tuple[dt.date, int]] = []
     doubts: list[str] = []
@@ -129,7 +129,7 @@ def _body_rows(page: LexborHTMLParser) -> Iterator[tuple[list[str], list[str]]]:
     """Yield header and cells of each row in the first table of counts, and in any headed alike."""
     tables = page.css("table")
     if len(tables) > MOST_TABLES:
-        raise BadInput(f"a TSA page with {len(tables):,} tables is not one of theirs")
+        raise BadInput(f"a page with {len(tables):,} tables is not a TSA page")
     for withdrawn in page.css("del, s, strike"):
         withdrawn.decompose()
     for mark in page.css("sup"):

@@ -51,7 +51,7 @@ def read_counts_csv(lines: Iterable[str], source: str, underlying: Underlying) -
         published, archived = row.get(_PUBLISHED, ""), row.get(_ARCHIVED, "")
         vintages[day] = _parse_vintages(day, published, archived, where, underlying)
     if not vintages:
-        raise BadInput(f"{source} holds no counts; it needs lines such as 2026-04-16,2705217,")
+        raise BadInput(f"{source} has no counts; it needs lines such as 2026-04-16,2705217,")
     return Counts(MappingProxyType(vintages))
 
 
@@ -64,7 +64,7 @@ def _rows(lines: Iterable[str], source: str) -> Iterator[tuple[int, dict[str, st
         for row in reader:
             if row and len(row) != len(header):
                 where = f"{source}, line {reader.line_num}"
-                raise BadInput(f"{where}: {len(row)} columns where {len(header)} belong")
+                raise BadInput(f"{where}: {len(row)} columns instead of {len(header)}")
             if row:
                 yield reader.line_num, dict(zip(header, row, strict=True))
     except csv.Error as error:
@@ -78,8 +78,8 @@ def _check_header(header: list[str], source: str) -> None:
         return
     shown = repr(",".join(header)[:60]) if header else "nothing"
     raise BadInput(
-        f"{source} must start with '{_DAY},{_PUBLISHED},{_ARCHIVED}', of which one of the last two "
-        f"may be missing and beside which others may stand, not with {shown}"
+        f"{source} must start with the columns '{_DAY},{_PUBLISHED},{_ARCHIVED}' (one of the last "
+        f"two may be missing, and others may be added), not with {shown}"
     )
 
 

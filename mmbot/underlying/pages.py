@@ -50,7 +50,7 @@ def page_of(rows: Iterable[tuple[dt.date, int]], doubts: Iterable[str]) -> Count
     )
     told = tuple(dict.fromkeys((*doubts, *differing)))
     if len(told) > _MOST_DOUBTS:
-        told = (*told[:_MOST_DOUBTS], f"{len(told) - _MOST_DOUBTS} rows more cannot be read")
+        told = (*told[:_MOST_DOUBTS], f"{len(told) - _MOST_DOUBTS} more rows cannot be read")
     counts = tuple((day, min(shown[day])) for day in sorted(shown) if len(shown[day]) == 1)
     return CountsPage(counts, told)
 

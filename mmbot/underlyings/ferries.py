@@ -215,7 +215,7 @@ class _Forecasters:
     ) -> Fit:
         """Fit it; see `Forecasters`."""
         if method not in self.methods:
-            raise BadInput(f"{method!r} is no forecast method; choose from {self.methods[0]}")
+            raise BadInput(f"{method!r} is not a forecast method; choose from {self.methods[0]}")
         whole = _whole_weeks(counts)
         if len(whole) < _ENOUGH_WEEKS:
             raise BadInput(f"{len(whole)} whole weeks are too few; {_ENOUGH_WEEKS} are needed")

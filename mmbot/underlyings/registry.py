@@ -43,8 +43,8 @@ def refuse_others(settings: Settings) -> None:
     """
     if settings.underlying.name != DEFAULT:
         raise BadInput(
-            f"history and forecasts of the past are kept of {DEFAULT} alone, and the config is "
-            f"about {settings.underlying.name}"
+            f"past counts and forecasts are stored for {DEFAULT} only, and the config is about "
+            f"{settings.underlying.name}"
         )
 
 
@@ -62,13 +62,13 @@ def known(settings: Settings) -> Known:
     for other in UNDERLYINGS.values():
         if series == other.underlying.series and other is not chosen:
             raise BadInput(
-                f"exchange.series is {series}, which is about {other.underlying.name}, where "
-                f"underlying.name is {name!r}: its forecasts would be of something else"
+                f"exchange.series is {series}, which is about {other.underlying.name}, but "
+                f"underlying.name is {name!r}: the forecasts would be about something else"
             )
     method, methods = settings.forecast.method, chosen.forecasters.methods
     if method not in methods:
         raise BadInput(
-            f"forecast.method is {method!r}, which does not know {name}; choose from "
+            f"forecast.method is {method!r}, which does not support {name}; choose from "
             f"{', '.join(methods)}"
         )
     return chosen

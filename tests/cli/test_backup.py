@@ -24,7 +24,7 @@ def test_a_ledger_is_copied_beside_its_daemon_and_put_back_without(
     copy = written.stdout.split()[-1]
     refused = mmbot("restore", copy, *config)
     assert refused.returncode == 3
-    assert "a daemon is at work" in refused.stderr
+    assert "a daemon is running" in refused.stderr
     ledger.close()
     restored = mmbot("restore", copy, *config)
     assert restored.returncode == 0, restored.stderr

@@ -111,7 +111,7 @@ def test_beside_a_daemon_that_would_quote_again_it_refuses(
         until_quotes_stand(process, account)
         refused = invoke("cancel-all", *where)
         assert refused.returncode == 3
-        assert "a daemon is at work" in refused.stderr
+        assert "a daemon is running" in refused.stderr
         assert account.orders
 
 
@@ -135,7 +135,7 @@ def test_an_exchange_that_is_not_there_leaves_it_unknown(
     nowhere = exchange.changed_venue("nowhere.json", rest_url="http://127.0.0.1:9/trade-api/v2")
     done = invoke("cancel-all", "--config", quick_config, "--venue", str(nowhere))
     assert done.returncode == 4
-    assert "not known" in done.stdout
+    assert "unknown" in done.stdout
 
 
 def test_a_wrong_key_is_refused(start_exchange: Start, quick_config: str, invoke: Mmbot) -> None:

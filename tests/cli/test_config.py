@@ -189,7 +189,7 @@ def test_the_state_of_the_service_s_config_is_the_service_s(
     found = origins(invoke)
     assert found["state.directory"] == (str(state), "environment", "STATE_DIRECTORY")
     refused = invoke("explain", "T")
-    assert f"no mmbot is at work in {state}/paper" in refused.stderr
+    assert f"no mmbot is running in {state}/paper" in refused.stderr
     assert "config.toml, which the service names" in refused.stderr
     assert refused.returncode == 3
 
@@ -354,7 +354,7 @@ def test_init_never_writes_over_a_file(invoke: Mmbot, tmp_path: Path) -> None:
                 *("--set", "underlying.name=ferries", "--set", "exchange.series=KXFERRYW"),
                 *("--set", "forecast.method=boosted"),
             ),
-            "forecast.method is 'boosted', which does not know ferries; choose from pool",
+            "forecast.method is 'boosted', which does not support ferries; choose from pool",
         ),
     ],
 )

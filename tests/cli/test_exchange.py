@@ -61,9 +61,9 @@ def test_by_itself_it_starts_on_tuesday_noon_of_this_week() -> None:
         (["--counts", "/nowhere.csv"], "/nowhere.csv"),
         (["--key-dir", "/dev/null/x"], "--key-dir"),
         (["--underlying", "jobs"], "--underlying 'jobs' is not one of tsa, ferries"),
-        (["--underlying", "ferries", "--counts", "c.csv"], "--counts are of tsa"),
+        (["--underlying", "ferries", "--counts", "c.csv"], "--counts has counts of tsa"),
         (["--fees", "round"], "--fees 'round'"),
-        (["--fees", "quadratic:lots"], "no multiplier"),
+        (["--fees", "quadratic:lots"], "not a multiplier"),
     ],
 )
 def test_an_option_that_cannot_be_is_one_sentence(options: list[str], sentence: str) -> None:
@@ -89,7 +89,7 @@ def test_a_key_directory_is_made_and_its_key_used_again(tmp_path: Path) -> None:
     assert key_after_start(directory) == key_after_start(directory)
     options = ["--key-dir", str(directory), "--key-type", "rsa"]
     result = CliRunner().invoke(app, ["exchange", *options])
-    assert "is no rsa key; delete it" in str(result.exception)
+    assert "is not a key of type rsa; delete it" in str(result.exception)
 
 
 def test_a_port_in_use_is_refused(tmp_path: Path) -> None:

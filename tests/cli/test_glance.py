@@ -34,7 +34,7 @@ def ledger(tmp_path: Path) -> Path:
 def json_of(invoke: Mmbot, *command: str) -> dict[str, Any]:
     done = invoke(*command, *CONFIG, "--json")
     assert done.returncode == 3, done.stderr
-    assert "no mmbot is at work" in done.stderr
+    assert "no mmbot is running" in done.stderr
     document: dict[str, Any] = orjson.loads(done.stdout)
     assert document["running"] is False
     return document

@@ -293,7 +293,7 @@ def test_one_command_writes_a_directory_at_a_time(
         (["fetch", "--series", "../x"], "is not a series"),
         (["verify"], "there is no directory"),
         (["import", "trades", "no.csv"], "no.csv cannot be read"),
-        (["import", "fills", "no.csv"], "is none of trades"),
+        (["import", "fills", "no.csv"], "is not one of trades"),
     ],
 )
 def test_an_option_that_cannot_be_is_one_sentence(

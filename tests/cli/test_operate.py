@@ -26,10 +26,10 @@ def state(tmp_path: Path) -> Path:
 
 def test_a_halt_without_a_daemon_is_stored_for_the_next_one(state: Path, invoke: Mmbot) -> None:
     done = invoke("halt", *CONFIG, "--reason", "holiday")
-    # Without the key it is not known whether a daemon elsewhere has orders.
+    # Without the key it is unknown whether a daemon elsewhere has orders.
     assert done.returncode == 4, done.stderr
-    assert "The account could not be asked" in done.stdout
-    assert f"No mmbot is at work in {state}: the next one starts halted." in done.stdout
+    assert "The account could not be checked" in done.stdout
+    assert f"No mmbot is running in {state}: the next one starts halted." in done.stdout
     halt = read_halt(state)
     assert halt is not None
     assert halt.reason == "holiday"
@@ -72,7 +72,7 @@ def test_a_halt_goes_through_whatever_its_reason_is(
 def test_where_no_daemon_has_ever_run_nothing_is_halted(tmp_path: Path, invoke: Mmbot) -> None:
     done = invoke("halt", *CONFIG)
     assert done.returncode == 3
-    assert done.stderr.startswith(f"mmbot: no mmbot is at work in {tmp_path / 'state' / 'demo'}; ")
+    assert done.stderr.startswith(f"mmbot: no mmbot is running in {tmp_path / 'state' / 'demo'}; ")
     assert not (tmp_path / "state").exists()
 
 
@@ -84,7 +84,7 @@ def test_a_process_that_holds_the_ledger_without_listening_is_named(
     done = invoke("halt", *CONFIG)
     ledger.close()
     assert done.returncode == 3
-    assert "holds the ledger" in done.stderr
+    assert "has the ledger" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_question_needs_a_daemon(state: Path, invoke: Mmbot, command: tuple[st
     done = invoke(*command, *CONFIG)
     assert done.returncode == 3
     assert done.stderr.count("\n") == 1
-    assert "no mmbot is at work" in done.stderr
+    assert "no mmbot is running" in done.stderr
 
 
 @pytest.mark.parametrize(

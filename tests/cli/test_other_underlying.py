@@ -22,4 +22,4 @@ FERRIES = ("--config", "config/ferries.toml")
 def test_the_past_is_kept_of_one_alone(invoke: Mmbot, command: tuple[str, ...]) -> None:
     refused = invoke(*command)
     assert refused.returncode == ExitCode.BAD_INPUT
-    assert "kept of tsa alone, and the config is about ferries" in refused.stderr
+    assert "stored for tsa only, and the config is about ferries" in refused.stderr

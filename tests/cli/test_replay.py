@@ -113,9 +113,9 @@ def _damaged(path: Path) -> None:
     [
         (_damaged, "it is damaged in the batch"),
         (lambda path: path.write_bytes(b"something else"), "does not begin as a capture does"),
-        (lambda path: path.write_bytes(b""), "holds no whole batch"),
+        (lambda path: path.write_bytes(b""), "has no complete batch"),
         (lambda path: path.unlink(), "No such file"),
-        (lambda path: write(path, session()[1:]), "does not begin with the beginning"),
+        (lambda path: write(path, session()[1:]), "does not begin with the start"),
         (lambda path: write(path, [msgspec.msgpack.encode(["begun"])]), "cannot be read by this"),
     ],
 )

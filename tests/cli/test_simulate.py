@@ -36,7 +36,7 @@ def test_a_series_that_charges_makers_is_simulated_and_repeated_as_such() -> Non
 def test_fees_that_cannot_be_read_are_refused() -> None:
     result = runner.invoke(app, ["simulate", "--fees", "round"])
     assert isinstance(result.exception, BadInput)
-    assert "'round' is no kind of fee" in str(result.exception)
+    assert "'round' is not a kind of fee" in str(result.exception)
 
 
 def test_a_violation_fails_the_command_and_says_how_to_repeat_it(tmp_path: Path) -> None:

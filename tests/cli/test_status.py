@@ -32,7 +32,7 @@ def ledger(tmp_path: Path) -> Path:
 def test_it_shows_the_halt_and_the_positions_and_ends_with_3(ledger: Path, invoke: Mmbot) -> None:
     done = invoke("status", *CONFIG, "--json")
     assert done.returncode == 3
-    assert "no mmbot is at work" in done.stderr
+    assert "no mmbot is running" in done.stderr
     report = orjson.loads(done.stdout)
     assert report["running"] is False
     assert report["halt"] == {"since": 1_776_000_000_000, "reason": "storm"}

@@ -197,7 +197,7 @@ def test_a_capture_without_the_market_is_refused_in_one_sentence(tmp_path: Path)
     (tmp_path / "old.capture").write_bytes(MARK + Packer().pack(join(session())))
     result = again(tmp_path)
     assert isinstance(result.exception, BadInput)
-    reason = "it was made before captures held the market itself"
+    reason = "it was made by a version whose captures do not have"
     assert f"old.capture cannot be traded again: {reason}" in str(result.exception)
 
 

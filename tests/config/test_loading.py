@@ -190,7 +190,9 @@ def test_text_of_another_form_is_refused_without_a_word_of_regular_expressions()
 
 
 def test_a_dashboard_at_what_is_no_address_is_refused() -> None:
-    assert "dashboard.address: this is no address" in refusal('[dashboard]\naddress = "1.2.3"')
+    assert "dashboard.address: this is not an IP address" in refusal(
+        '[dashboard]\naddress = "1.2.3"'
+    )
 
 
 def test_a_file_that_is_not_toml_is_refused_with_the_place() -> None:

@@ -172,7 +172,7 @@ async def test_a_limit_that_is_hit_is_told_once(told: Told) -> None:
     (event,) = told.bench.engine.state.events.values()
     event.reduce_only = True
     (title,) = await told.titles()
-    assert title.startswith("T-26NOV29 has lost what it")
+    assert title.startswith("T-26NOV29 has reached its loss limit")
     assert await told.titles() == []
 
 

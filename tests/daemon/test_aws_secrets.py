@@ -84,10 +84,10 @@ def test_both_parts_of_the_key_may_be_in_a_secret(
     ("private_key", "reason"),
     [
         ("aws:none", "there is no such secret in this region"),
-        ("aws:bytes", "it is no text"),
+        ("aws:bytes", "it is not text"),
         ("aws:wrong", "has no text in `private_key`"),
         ("aws:kalshi#none", "has no text in `none`"),
-        ("aws:pem#field", "is no JSON object"),
+        ("aws:pem#field", "is not a JSON object"),
         ("aws:kalshi#key_id", "is not an unencrypted PEM"),
     ],
 )
@@ -103,7 +103,7 @@ def test_without_a_region_it_says_which_key_to_set() -> None:
 def test_without_credentials_of_aws_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    assert "has no credentials of AWS" in refused("id", "aws:kalshi")
+    assert "has no AWS credentials" in refused("id", "aws:kalshi")
 
 
 def test_what_cannot_be_reached_is_for_time_to_heal(monkeypatch: pytest.MonkeyPatch) -> None:

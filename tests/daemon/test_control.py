@@ -108,7 +108,7 @@ async def test_the_socket_of_a_dead_daemon_is_replaced(tmp_path: Path) -> None:
     dead = socket.socket(socket.AF_UNIX)
     dead.bind(str(tmp_path / control_client.SOCKET_NAME))
     dead.close()
-    with pytest.raises(control_client.NotRunning, match="no mmbot is at work"):
+    with pytest.raises(control_client.NotRunning, match="no mmbot is running"):
         await ask(tmp_path, Resume())
     async with control.listening(tmp_path, answer):
         assert await ask(tmp_path, Resume()) == ResumeReport(None)
@@ -132,16 +132,16 @@ async def test_a_refusal_is_the_error_of_the_command(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        (b"\n", "no request that this mmbot knows"),
-        (b"{}\n", "no request that this mmbot knows"),
-        (b"\xff\xfe\n", "no request that this mmbot knows"),
+        (b"\n", "this mmbot does not know that request"),
+        (b"{}\n", "this mmbot does not know that request"),
+        (b"\xff\xfe\n", "this mmbot does not know that request"),
         (b'{"type":"dance"}\n', "dance"),
         (b'{"type":"halt","reasn":"x"}\n', "reasn"),
         (b'{"type":"halt","reason":"' + b"x" * 300 + b'"}\n', "200"),
         (b'{"type":"counts none","day":"tomorrow"}\n', "day"),
-        (b'{"type":"resume"}', "ended before its line did"),
+        (b'{"type":"resume"}', "ended in the middle of its line"),
         (b"x" * (2 * control.MOST_REQUEST_BYTES), "at most"),
-        (b"[" * 60_000 + b"\n", "no request that this mmbot knows"),
+        (b"[" * 60_000 + b"\n", "this mmbot does not know that request"),
     ],
 )
 async def test_a_malformed_request_is_refused_in_a_sentence_and_the_next_is_served(

@@ -69,7 +69,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
             page.until(OWN)
             yield Shown(page, exchange, config, state)
             assert terminate(process) == 0
-            page.until("document.querySelector('#notices').innerText.includes('No word from')")
+            page.until("document.querySelector('#notices').innerText.includes('No connection to')")
 
 
 @pytest.fixture

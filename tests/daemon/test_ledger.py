@@ -133,7 +133,7 @@ def test_another_event_does_not_count(tmp_path: Path) -> None:
 
 def test_two_processes_never_share_a_ledger(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    with pytest.raises(NotReady, match="another mmbot is at work"):
+    with pytest.raises(NotReady, match="another mmbot is running"):
         Ledger(tmp_path)
     ledger.close()
 
@@ -387,7 +387,7 @@ def test_a_ledger_that_cannot_be_read_where_nothing_can_be_written_says_what_to_
 ) -> None:
     (tmp_path / FILE_NAME).write_bytes(b"not a database" * 100)
     monkeypatch.setattr(os, "access", lambda _path, mode: mode != os.W_OK)
-    with pytest.raises(BadInput, match="copy it to where that can be done"):
+    with pytest.raises(BadInput, match="copy it to a directory that you can write"):
         read_records(tmp_path)
 
 

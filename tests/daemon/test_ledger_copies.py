@@ -83,7 +83,7 @@ def test_beside_a_daemon_nothing_is_put_in_its_ledgers_place(
 ) -> None:
     copy = back_up(state, tmp_path / "copy", NOW)
     book(ledger, "t2")
-    with pytest.raises(NotReady, match="a daemon is at work"):
+    with pytest.raises(NotReady, match="a daemon is running"):
         restore(copy, state, NOW)
     assert trades(state) == ["t1", "t2"]
 

@@ -59,7 +59,7 @@ async def test_the_orders_of_a_dead_daemon_are_no_reason_to_refuse(
 
 async def test_a_daemon_that_goes_on_placing_is_found_at_the_start() -> None:
     found = [orders(FIRST, 1), orders(FIRST, 1, 2), orders(FIRST, 2, 3)]
-    with pytest.raises(OtherDaemon, match="began earlier"):
+    with pytest.raises(OtherDaemon, match="started earlier"):
         await Looks(found).neighbours.refuse_if_any()
 
 

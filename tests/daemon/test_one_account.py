@@ -104,7 +104,7 @@ def test_the_younger_of_two_daemons_on_two_machines_refuses(
             _, words = second.communicate(timeout=PATIENCE_SECONDS)
             print(f"refused {time.monotonic() - began:.1f} s after its start")
             assert second.returncode == 3
-        assert b"another mmbot, which began earlier" in words
+        assert b"another mmbot, which started earlier" in words
         assert first.poll() is None
         assert terminate(first) == 0
     assert their_ledger(exchange)["resting_orders"] == 0

@@ -328,8 +328,8 @@ async def test_a_count_that_will_not_come_opens_the_gate(due: RunningDaemon) -> 
     [
         (MONDAY, "the count of 2026-11-23 is published: 2,700,000 passengers"),
         (WEDNESDAY, "is not due before 2026-11-26 06:55 EST"),
-        (dt.date(2026, 11, 18), "in no week that is listed; those end on: 2026-11-29"),
-        (dt.date(1, 1, 1), "in no week that is listed"),
+        (dt.date(2026, 11, 18), "in no listed week; the listed weeks end on: 2026-11-29"),
+        (dt.date(1, 1, 1), "in no listed week"),
     ],
 )
 async def test_a_day_that_is_not_waited_for_is_refused(
@@ -401,7 +401,7 @@ async def test_a_plan_may_change_the_quotes_and_nothing_else(state: RunningDaemo
     assert isinstance(answer, PlanReport)
     assert any(market.differs for market in answer.markets)
     other_mode = msgspec.structs.replace(settings(), mode="demo")
-    assert "mode is not what the daemon runs with" in await state.refusal(Plan(other_mode))
+    assert "mode differs from the daemon's" in await state.refusal(Plan(other_mode))
     assert "counts.poll_seconds" in await state.refusal(
         Plan(settings(counts={"poll_seconds": 9.0}))
     )

@@ -152,7 +152,7 @@ def test_a_running_daemon_lists_counts_explains_and_plans(
         assert all(market["present"]["yes_edge_cents"] >= 1.0 for market in same)
         edited = edit(quick_config, "margin = ", "margin = 0.5 # ")
         planned = mmbot("plan", "--config", edited, *where[2:])
-        assert "would be quoted otherwise" in planned.stdout
+        assert "would be quoted differently" in planned.stdout
         assert "* " in planned.stdout
         assert "edges" in planned.stdout
         edited = edit(quick_config, "poll_seconds = ", "poll_seconds = 9.5 # ")

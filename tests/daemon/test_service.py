@@ -78,7 +78,7 @@ def test_a_second_daemon_on_the_same_state_is_refused(
         read_until(process, "starting")
         second = mmbot("run", "--config", quick_config, "--venue", str(exchange.venue_file))
     assert second.returncode == 3
-    assert "another mmbot is at work" in second.stderr
+    assert "another mmbot is running" in second.stderr
 
 
 def test_a_wrong_key_is_refused_in_one_sentence(

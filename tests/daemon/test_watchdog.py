@@ -227,7 +227,7 @@ def test_a_reload_before_it_is_ready_does_not_make_it_so(
 def test_once_it_stops_it_says_nothing_else(watchdog: Watchdog, listener: Listener) -> None:
     watchdog.stops()
     watchdog.waits_for("there is no exchange")
-    assert listener.heard()[:2] == ["STOPPING=1", "STATUS=stops: takes every order off"]
+    assert listener.heard()[:2] == ["STOPPING=1", "STATUS=stopping: cancelling every order"]
     watchdog.look()
     assert not any("exchange" in message for message in listener.heard())
 

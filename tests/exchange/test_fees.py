@@ -61,7 +61,12 @@ def test_a_schedule_is_read_with_its_multiplier_or_without() -> None:
 
 @pytest.mark.parametrize(
     ("text", "what"),
-    [("round", "no kind"), ("flat:x", "no multiplier"), ("flat:11", "0 to 10"), ("", "no kind")],
+    [
+        ("round", "not a kind"),
+        ("flat:x", "not a multiplier"),
+        ("flat:11", "0 to 10"),
+        ("", "not a kind"),
+    ],
 )
 def test_a_schedule_that_cannot_be_read_says_what_can(text: str, what: str) -> None:
     with pytest.raises(ValueError, match=what):

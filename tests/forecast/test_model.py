@@ -207,7 +207,7 @@ def test_a_history_too_short_to_forecast_from_is_refused(method: str, days: int)
 
 
 def test_an_unknown_method_is_refused() -> None:
-    with pytest.raises(BadInput, match="no forecast method"):
+    with pytest.raises(BadInput, match="not a forecast method"):
         Forecaster.fit(counts_with(0), "oracle")
 
 

@@ -127,9 +127,9 @@ def test_counts_with_the_times_at_which_they_were_seen(store: HistoryStore, tmp_
         ("trades", f"{TICKER},2026-04-14T12:00:00Z,42c,10,yes", "not a plain decimal"),
         ("trades", f"{TICKER},2026-04-14T12:00:00Z,0.42,0,yes", "not above 0"),
         ("trades", f"{TICKER},2026-04-14T12:00:00Z,0.42,10,both", "neither yes nor no"),
-        ("trades", "../x,2026-04-14T12:00:00Z,0.42,10,yes", "no ticker"),
+        ("trades", "../x,2026-04-14T12:00:00Z,0.42,10,yes", "not a ticker"),
         ("trades", "KXTSAW-X-A1,2026-04-14T12:00:00Z,0.42,10,yes", "event ticker"),
-        ("trades", f"{TICKER},2026-04-14T12:00:00Z,0.42", "as many cells"),
+        ("trades", f"{TICKER},2026-04-14T12:00:00Z,0.42", "more or fewer cells"),
         ("markets", f"{EVENT},KXOTHER-26APR19-A1,1,yes", "not a market of"),
         ("markets", f"{EVENT},{TICKER},1,maybe", "neither yes, no nor blank"),
         ("counts", "2026-04-16,1,2026-04-17T08:21:00-04:00", "is not from"),
@@ -174,7 +174,7 @@ def test_a_file_that_is_not_there_is_one_sentence(store: HistoryStore, tmp_path:
     for name in ("no.csv", "no.parquet"):
         with pytest.raises(BadInput, match="cannot be read"):
             import_file(store, "trades", tmp_path / name, 1440)
-    with pytest.raises(BadInput, match="none of trades"):
+    with pytest.raises(BadInput, match="not one of trades"):
         import_file(store, "fills", tmp_path / "no.csv", 1440)
 
 

@@ -94,7 +94,7 @@ def test_a_list_that_goes_round_ends_and_proves_no_absence(tmp_path: Path) -> No
     exchange.is_deaf_to_cursors = True
     found = listed(exchange)
     assert not found.is_whole
-    assert "goes round in a circle" in "".join(found.doubts)
+    assert "whose pages repeat" in "".join(found.doubts)
     assert len(found.markets) == 6
     never = Week(dt.date(2026, 3, 22))
     exchange.fetch(store, (), weeks=(never,))
@@ -151,9 +151,9 @@ def test_without_the_boundaries_both_tiers_are_asked(tmp_path: Path, live_days: 
 @pytest.mark.parametrize(
     ("row", "clause"),
     [
-        ({"status": "resting_in_peace"}, "nobody knows for a market's status"),
-        ({"result": "perhaps"}, "result that cannot be told"),
-        ({"result": "no", "settlement_value_dollars": "1.0000"}, "result that cannot be told"),
+        ({"status": "resting_in_peace"}, "an unknown word for a market's status"),
+        ({"result": "perhaps"}, "result that cannot be read"),
+        ({"result": "no", "settlement_value_dollars": "1.0000"}, "result that cannot be read"),
     ],
 )
 def test_a_word_that_nobody_knows_costs_only_its_meaning(row: dict[str, Any], clause: str) -> None:

@@ -72,7 +72,10 @@ def _rewrite(store: HistoryStore, edit: Callable[[list[Trade]], list[Trade]]) ->
         (lambda rows: rows[1:], "contracts were traded"),
         (lambda rows: [trade(1), *rows], "outside its life"),
         (lambda rows: [msgspec.structs.replace(rows[0], ticker="X"), *rows[1:]], "another market"),
-        (lambda rows: [msgspec.structs.replace(rows[0], price=0), *rows[1:]], "cannot be"),
+        (
+            lambda rows: [msgspec.structs.replace(rows[0], price=0), *rows[1:]],
+            "price or count is impossible",
+        ),
     ],
 )
 def test_rows_that_cannot_be_are_named(

@@ -269,7 +269,7 @@ def test_a_list_of_too_many_pages_fails_the_reading() -> None:
 
 def test_pages_that_come_again_and_again_fail_the_reading() -> None:
     pages: list[dict[str, Any]] = [{"orders": [], "cursor": cursor} for cursor in ("a", "b", "a")]
-    with pytest.raises(ReadingError, match="again and again") as failed:
+    with pytest.raises(ReadingError, match="its pages repeat") as failed:
         read_the_account(account(**{"/portfolio/orders": pages}), A)
     assert failed.value.transient
 

@@ -148,7 +148,9 @@ def test_a_frame_of_the_books_without_its_number_asks_for_another_connection(
     step = line.hear(kind, message, sid=BOOK_SID)
     assert step.reconnect
     assert step.events == []
-    assert [note.fields for note in step.notes] == [{"reason": f"{kind} without its number"}]
+    assert [note.fields for note in step.notes] == [
+        {"reason": f"{kind} without its sequence number"}
+    ]
 
 
 def test_before_the_books_are_subscribed_to_nothing_is_a_book() -> None:

@@ -128,7 +128,7 @@ def test_levels_are_read_in_units() -> None:
 
 
 def test_levels_at_a_price_that_nothing_has_are_malformed() -> None:
-    with pytest.raises(Malformed, match="no price"):
+    with pytest.raises(Malformed, match="not a price"):
         wire.book_levels((("1.5000", "1.00"),))
 
 

@@ -150,8 +150,14 @@ def test_a_pause_of_a_shard_in_use_shuts_the_series(shard: int, expected: str) -
     [
         ({"event_ticker": "KXTSAW-26NOV28"}, "KXTSAW-26NOV28"),
         ({"markets": [changed(MARKET, strike_type="between")]}, "above a whole number"),
-        ({"markets": [MARKET, changed(MARKET, ticker=B)]}, "another by its name, or at its strike"),
-        ({"markets": [MARKET, changed(MARKET, floor_strike=2800000)]}, "another by its name"),
+        (
+            {"markets": [MARKET, changed(MARKET, ticker=B)]},
+            "another market has its ticker, or its strike",
+        ),
+        (
+            {"markets": [MARKET, changed(MARKET, floor_strike=2800000)]},
+            "another market has its ticker",
+        ),
     ],
 )
 def test_an_event_that_cannot_be_read_costs_only_itself(

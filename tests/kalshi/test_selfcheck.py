@@ -189,7 +189,7 @@ def test_a_fee_that_makers_pay_is_told_and_fails_nothing() -> None:
         ("quadratic_with_maker_fees", 60, "ok", "quadratic_with_maker_fees x0.5: resting orders"),
         ("quadratic", 60, "ok", "quadratic x0.5: nothing for resting orders"),
         ("flat", 60, "warn", "flat, under which nothing is quoted"),
-        ("flat", 1, "fail", "what resting orders pay is not known: fee_type flat"),
+        ("flat", 1, "fail", "the fee of resting orders is not known: fee_type flat"),
     ],
 )
 def test_a_scheduled_change_is_told(kind: str, minutes: int, state: str, told: str) -> None:

@@ -103,7 +103,7 @@ def test_what_the_data_say_nothing_of_is_named() -> None:
     samples, settled = _events_in_which_the_belief_was_right(30, 5)
     (sheet,) = sheets_of_weights(build_report((), (), samples, settled, (0.2,) * 5, frozenset()))
     assert "Keep the weights" in sheet.note
-    assert "The data say nothing of the weight at k = 1, the sharpness." in sheet.note
+    assert "The data say nothing about the weight at k = 1, the sharpness." in sheet.note
 
 
 def sheets_of_weights(report: PerformanceReport) -> list[Sheet]:
@@ -185,7 +185,7 @@ def test_the_page_shows_tables_pictures_and_rules_and_escapes_its_title(
     assert "<svg id='x'>" in page
     assert "Settled &lt;up&gt;" in page
     assert "P&amp;L by market" in page
-    assert "Where settlements were amended the latest counts." in page
+    assert "If a settlement was amended, the latest counts." in page
 
 
 def test_a_forecast_outside_its_band_is_marked(report: PerformanceReport) -> None:

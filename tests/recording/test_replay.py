@@ -141,12 +141,12 @@ def test_a_count_that_is_not_judged_as_it_was_is_a_difference() -> None:
 
 
 def test_a_session_without_its_beginning_is_refused() -> None:
-    with pytest.raises(BadInput, match="does not begin with the beginning of a session"):
+    with pytest.raises(BadInput, match="does not begin with the start of a session"):
         replay(recorded()[1:], VERSIONS)
 
 
 def test_an_empty_record_is_refused() -> None:
-    with pytest.raises(BadInput, match="no whole batch"):
+    with pytest.raises(BadInput, match="no complete batch"):
         replay([], VERSIONS)
 
 

@@ -100,10 +100,10 @@ def test_a_fee_is_named_by_its_kind_and_multiplier(
     ("terms", "fee", "text"),
     [
         (FREE_TERMS, NO_FEE, "quadratic"),
-        (FeeTerms("quadratic"), NO_FEE, "quadratic with no multiplier that can be read"),
+        (FeeTerms("quadratic"), NO_FEE, "quadratic with an unreadable multiplier"),
         (FeeTerms(COMBO, 0), MakerFee(COMBO, 0), f"{COMBO} x0"),
-        (FeeTerms(MAKER), None, f"{MAKER} with no multiplier that can be read"),
-        (FeeTerms("quadratic", -1), None, "quadratic with no multiplier that can be read"),
+        (FeeTerms(MAKER), None, f"{MAKER} with an unreadable multiplier"),
+        (FeeTerms("quadratic", -1), None, "quadratic with an unreadable multiplier"),
         (FeeTerms(MAKER, MOST_MULTIPLIER + 1), None, f"{MAKER} x10"),
         (FeeTerms("flat", ONE_TIME), None, "flat"),
         (FeeTerms(), None, "not_stated"),

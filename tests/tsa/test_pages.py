@@ -207,7 +207,7 @@ def test_a_page_that_is_cut_off_says_so() -> None:
 
 def test_of_many_doubts_the_first_are_told() -> None:
     doubts = parse_page(page(HEADER, *([f"{n}/0/2026", "1"] for n in range(100)))).doubts
-    assert (len(doubts), doubts[-1]) == (21, "80 rows more cannot be read")
+    assert (len(doubts), doubts[-1]) == (21, "80 more rows cannot be read")
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-8-sig"])
@@ -226,7 +226,7 @@ def test_a_page_in_another_charset_is_read(encoding: str) -> None:
     ],
 )
 def test_a_monstrous_page_is_refused_unparsed(html: str | bytes) -> None:
-    with pytest.raises(BadInput, match="is not one of theirs"):
+    with pytest.raises(BadInput, match="is not a TSA page"):
         parse_page(html)
 
 

@@ -74,12 +74,12 @@ def test_columns_may_be_in_any_order_and_beside_others(lines: tuple[str, ...]) -
     ],
 )
 def test_a_wrong_header_is_refused(lines: tuple[str, ...]) -> None:
-    with pytest.raises(BadInput, match="must start with 'date,as_published,archived'"):
+    with pytest.raises(BadInput, match="must start with the columns 'date,as_published,archived'"):
         read_counts_csv(lines, "counts.csv", TSA)
 
 
 def test_a_header_alone_is_refused() -> None:
-    with pytest.raises(BadInput, match="holds no counts"):
+    with pytest.raises(BadInput, match="has no counts"):
         read()
 
 

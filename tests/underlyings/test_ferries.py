@@ -255,7 +255,7 @@ def test_too_few_weeks_are_refused(weeks: int) -> None:
 
 
 def test_only_its_own_method_is_known() -> None:
-    with pytest.raises(BadInput, match="no forecast method"):
+    with pytest.raises(BadInput, match="not a forecast method"):
         WEEKDAYS.fit(counted(6), "boosted", None)
     with pytest.raises(BadInput, match="keeps nothing"):
         WEEKDAYS.recall(b"hindcasts")

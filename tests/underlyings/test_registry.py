@@ -71,7 +71,7 @@ def test_names_and_series_are_each_of_one_underlying() -> None:
                 "exchange": {"series": "KXFERRYW"},
                 "forecast": {"method": "boosted"},
             },
-            "forecast.method is 'boosted', which does not know ferries; choose from pool",
+            "forecast.method is 'boosted', which does not support ferries; choose from pool",
         ),
     ],
 )

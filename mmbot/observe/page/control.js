@@ -66,7 +66,7 @@ export function startControl(told) {
   byId("halt").addEventListener("click", () =>
     ask({
       title: "Halt",
-      text: "Every quote is cancelled, and none is placed until somebody resumes, over restarts too.",
+      text: "Every quote is cancelled, and none is placed until somebody resumes, even after a restart.",
       action: "Cancel all quotes",
       style: "stop",
       reason: true,
@@ -91,7 +91,7 @@ function haltSentence(report) {
   if (report.left) parts.push(`${report.left} orders are still being cancelled.`);
   if (!report.account_read) parts.push("The account was not read: there may be unknown orders.");
   if (report.not_kept)
-    parts.push(`It was not written down (${report.not_kept}): a restart ends it.`);
+    parts.push(`It was not stored (${report.not_kept}): a restart ends it.`);
   return parts.join(" ");
 }
 

@@ -28,7 +28,7 @@ function stateOf(status) {
 
 export function showNotices({ status, calendarOf }, connected, told) {
   const notices = [];
-  if (!connected) notices.push(["bad", "No word from the daemon: what stands here is old."]);
+  if (!connected) notices.push(["bad", "No connection to the daemon: these figures are old."]);
   if (told) notices.push(["warn", told]);
   if (status?.halt) {
     const reason = status.halt.reason ? `: ${status.halt.reason}` : "";

@@ -49,7 +49,7 @@ function matters(market) {
 
 function ladder(rows) {
   if (!rows.length) {
-    return empty("No market of this week is quoted or could be: see below why, or show them all.");
+    return empty("No market of this week is quoted: the reasons are below. All markets can be shown.");
   }
   return h(
     "div",
