@@ -174,7 +174,7 @@ def _others(
         return None, None
     top, others = best, levels[best] - ours.get(best, 0)
     if others <= 0:
-        theirs = [p for p, count in levels.items() if p not in ours or count > ours[p]]
+        theirs = levels.keys() - {p for p, count in ours.items() if count >= levels.get(p, 0)}
         if not theirs:
             return None, None
         top = max(theirs) if side == "bid" else min(theirs)

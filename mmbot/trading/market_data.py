@@ -151,5 +151,5 @@ def _holds(calm: Calm, event_state: EventState, now: Milliseconds) -> bool:
     return (
         now < calm.until
         and event_state.priced is calm.priced
-        and len(event_state.portfolio) == calm.fills
+        and event_state.portfolio.changes == calm.booked
     )

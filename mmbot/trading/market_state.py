@@ -25,7 +25,7 @@ class PricingInputs(msgspec.Struct, frozen=True):
     at: Milliseconds
     belief: Belief
     settings: Settings
-    fills: int
+    booked: int
     account_cash: Money | None
     cash: Money
     mids: dict[str, float | None]
@@ -43,7 +43,7 @@ class Calm(msgspec.Struct, frozen=True, gc=False):
     ask: Price
     until: Milliseconds
     priced: PricingInputs | None
-    fills: int
+    booked: int
 
 
 class MarketState(msgspec.Struct):

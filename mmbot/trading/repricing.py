@@ -207,12 +207,12 @@ def _set_calm(
     mid = market.market_mid
     if not mid.live and mid.forgotten_at is not None and mid.forgotten_at > now:
         until = min(until, mid.forgotten_at)
-    market.calm = Calm(bid, ask, until, priced, len(event_state.portfolio))
+    market.calm = Calm(bid, ask, until, priced, event_state.portfolio.changes)
 
 
 def _account_changed(state: TradingState, event_state: EventState, priced: PricingInputs) -> bool:
     """Return whether fills or cash differ from those of the last pricing."""
-    if len(event_state.portfolio) != priced.fills:
+    if event_state.portfolio.changes != priced.booked:
         return True
     if state.cash == priced.account_cash:
         return False
@@ -251,7 +251,7 @@ def _price(state: TradingState, event_state: EventState, belief: Belief, now: Mi
         at=now,
         belief=belief,
         settings=state.settings,
-        fills=len(event_state.portfolio),
+        booked=event_state.portfolio.changes,
         account_cash=state.cash,
         cash=cash,
         mids=mids,
