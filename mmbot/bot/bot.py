@@ -163,7 +163,7 @@ class Bot:
 
     def prepare(self, now: Milliseconds) -> None:
         """Do ahead, while nobody waits, a small part of what will be urgent."""
-        # The latest orders first, as the others' cancels are signed already.
+        # The latest orders first: the cancels of the others have been signed before.
         orders = reversed(tuple(self.engine.state.orders))
         resting = (order for order in orders if order.state is OrderState.RESTING)
         ids = (order.order_id for order in islice(resting, _MOST_PREPARED))

@@ -45,7 +45,7 @@ class Capture:
         self._file = _SessionFile(directory / f"{session}{SUFFIX}", megabytes * _MEGABYTE)
         self._is_on = megabytes > 0
         self._lock = threading.Lock()
-        # The loop fills one while the thread writes the other.
+        # The event loop fills one while the thread writes the other.
         self._filling = RecordBuffer(_MOST_BUFFERED_BYTES)
         self._writing = RecordBuffer(_MOST_BUFFERED_BYTES)
         self._packer = Packer()

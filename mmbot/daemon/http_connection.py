@@ -79,7 +79,7 @@ class HttpConnection(asyncio.Protocol):
         """Send a rendered request, whose `answer` is to be awaited; only while `usable`."""
         self.usable = False
         self._transport.write(request)
-        # No answer is read before the end of this turn.
+        # No answer can be read before this turn of the loop ends.
         self._answered = asyncio.get_running_loop().create_future()
         self._parser = httptools.HttpResponseParser(self)
         self._received = 0
@@ -219,5 +219,5 @@ def render(request: HttpRequest, host: str) -> bytes:
 
 @lru_cache(_QUERIES_KEPT)
 def _query(pairs: tuple[tuple[str, str], ...]) -> str:
-    """Return a query as it stands in a URL."""
+    """Return a query as it is written in a URL."""
     return "&".join([f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs])

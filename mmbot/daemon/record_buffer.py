@@ -1,7 +1,7 @@
-"""Records on their way into a batch, end to end in a mapping of memory of their own.
+"""Records waiting for the next batch, end to end in a memory mapping of their own.
 
-In a flood the thread that compresses them may be late by thousands of records. As objects these
-would take memory between others that stay, which is never given back; the pages of a mapping are.
+In a flood the thread that compresses them may be late by thousands of records. As separate objects
+they would fragment the heap, which then never shrinks; the pages of a mapping can be returned.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from typing import Final
 
 from mmbot.recording import records
 
-# Memory that stays for the next records, a multiple of any page.
+# Memory kept for the next records, a multiple of any page size.
 _KEPT_BYTES: Final = 512 * 1024
 
 
 class RecordBuffer:
-    """A message of `records` that grows; only what was written takes memory."""
+    """A growing message of `records`; only the written part takes memory."""
 
     def __init__(self, most_bytes: int) -> None:
-        """Begin empty; the message may have so many bytes."""
+        """Begin empty; the message may have at most `most_bytes`."""
         self._most_bytes = most_bytes
         self._memory = mmap.mmap(-1, most_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self.clear()
@@ -38,14 +38,14 @@ class RecordBuffer:
         return fits
 
     def message(self) -> memoryview | None:
-        """Return the message, good until the next change; `None` if no record is in it."""
+        """Return the message, valid until the next change; `None` if it has no record."""
         if not self._count:
             return None
         self._memory[: records.HEAD_BYTES] = records.head(self._count)
         return memoryview(self._memory)[: self.size]
 
     def clear(self) -> None:
-        """Empty it, and give back the memory that one late batch took."""
+        """Empty the buffer, and return the memory that a late batch took to the system."""
         beyond = self.size - _KEPT_BYTES
         if beyond > 0:
             self._memory.madvise(mmap.MADV_DONTNEED, _KEPT_BYTES, beyond)

@@ -53,7 +53,7 @@ class Restarts:
 class Vital:
     """A context whose failure ends the process, as its body cannot be retried.
 
-    It has no state, and is entered for every frame.
+    It has no state, as it is entered for every frame.
     """
 
     def __init__(self, give_up: Callable[[], None]) -> None:

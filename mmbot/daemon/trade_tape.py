@@ -27,7 +27,7 @@ class _Envelope(msgspec.Struct, frozen=True, gc=False):
     sid: int = 0
 
 
-# Nearly all frames are changes of books, which belong to subscriptions of the bot's.
+# Nearly all frames are changes of books, from the bot's own subscriptions.
 _BOOK_CHANGE = b'{"type":"orderbook_delta",'
 _DECODER = msgspec.json.Decoder(_Envelope)
 

@@ -212,7 +212,7 @@ class Faults:
 
     @property
     def quiet(self) -> bool:
-        """Whether no message is faulty now."""
+        """Whether no fault affects messages at present."""
         return self.calm or not self._rngs
 
     @property

@@ -120,7 +120,7 @@ class WindowedCrowd:
         self._windows = windows
         self._current = 0
         self.paused = False
-        # When the crowd acts next, if that was looked up since it did last.
+        # When the crowd acts next, if that was looked up since its last action.
         self._looked_up = False
         self._next: Milliseconds | None = None
 

@@ -58,7 +58,7 @@ class Scheduler:
 
 
 def _shown(what: object) -> str:
-    """Return what `repr` does, of JSON in a fraction of its time."""
+    """Return the `repr` of a JSON value, in a fraction of the time."""
     if isinstance(what, bytes) and what.isascii() and b"'" not in what and b"\\" not in what:
         return f"b'{what.decode()}'"
     return repr(what)

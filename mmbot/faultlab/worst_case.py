@@ -37,7 +37,7 @@ class WorstCase:
 
     @property
     def fees_have_changed(self) -> bool:
-        """Whether the time alone may change which fees the bot may reckon with."""
+        """Whether the clock alone may change which fees the bot may assume."""
         return bool(self._exchange.fee_changes)
 
     def holding(self, event: str) -> Holding:

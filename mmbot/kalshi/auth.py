@@ -56,8 +56,7 @@ class Signer:
     def __init__(self, key_id: str, key: rsa.RSAPrivateKey | PlainKey) -> None:
         self._key_id = key_id
         self._key = key
-        # Headers made ahead, by method and path, with the time that they are signed for; those
-        # made first come first.
+        # Headers signed ahead, by method and path, with the time they are signed for; oldest first.
         self._prepared: dict[tuple[str, str], tuple[Milliseconds, Headers]] = {}
 
     @property

@@ -23,7 +23,7 @@ SIDES: Final[dict[str, Side]] = {"yes": "bid", "no": "ask"}
 _TEXTS_KEPT: Final = 16_384
 
 
-# Fields are found soonest in the order in which the exchange sends them.
+# Decoding is fastest with the fields in the order in which the exchange sends them.
 
 
 class _Change(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -68,5 +68,5 @@ class _Texts(dict[str, _Number | None], Generic[_Number]):
 
 PRICES: Final = _Texts(wire.level_price)
 COUNTS: Final = _Texts(parse_count)
-# Decodes a frame that is the change of a book; whatever else it is raises one of `wire.UNREADABLE`.
+# Decodes a frame that is a change of a book; for any other it raises one of `wire.UNREADABLE`.
 read_change: Final = msgspec.json.Decoder(ChangeFrame).decode

@@ -2,7 +2,7 @@
 
 They stop nothing; they are the first sign of a change of the protocol. Each is counted by name,
 and noted for the log when it is first met. Of book deltas, by far the most frequent messages, the
-first is examined and each whose number can be divided by a hundred; of all others, every one.
+first is examined and each whose sequence number is a multiple of 100; of all others, every one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mmbot.kalshi.vocabulary import Shape
 from mmbot.trading.commands import Note
 
 _DELTA = "orderbook_delta"
-# A delta is examined if its number can be divided by this.
+# A delta is examined if its sequence number is a multiple of this.
 EXAMINED_DELTA: Final = 100
 # Of a list, at most this many rows are examined.
 _MOST_ROWS = 100

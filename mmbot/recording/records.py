@@ -44,7 +44,7 @@ from mmbot.units import Milliseconds
 # The tables of the config that decisions depend on; others hold keys and local paths.
 _DECISIVE = ("mode", "exchange", "underlying", "counts", "forecast", "quoting", "limits", "orders")
 
-# How long the array's head is with which a message begins.
+# The length of the array header at the start of a message.
 HEAD_BYTES = 5
 
 # What bots did before there was a key in the table of quoting: a capture that lacks the key was
@@ -222,7 +222,7 @@ def join(records: Iterable[bytes]) -> bytes:
 
 
 def head(count: int) -> bytes:
-    """Return the `HEAD_BYTES` with which a message of so many records begins."""
+    """Return the first `HEAD_BYTES` of a message of `count` records."""
     return b"\xdd" + count.to_bytes(4, "big")
 
 

@@ -155,7 +155,7 @@ class MarketHeadroom(msgspec.Struct, frozen=True):
 class Headroom:
     """The headroom in each market at one instant, with every order counted that may be live.
 
-    It holds for as long as nothing in its `basis` changes, unless it was claimed from.
+    It holds as long as its `basis` does not change and nothing is claimed from it.
     """
 
     def __init__(self, state: TradingState, basis: tuple[object, ...] = ()) -> None:
@@ -215,7 +215,7 @@ class Headroom:
 
 
 def headroom_basis(state: TradingState) -> tuple[object, ...]:
-    """Return everything that the headroom in all markets follows from."""
+    """Return all inputs of the headroom in all markets."""
     orders = [(o.client_id, o.exposed, o.state is OrderState.CANCELLING) for o in state.orders]
     events = [
         (

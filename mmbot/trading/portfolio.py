@@ -40,7 +40,7 @@ class Portfolio:
         self._fills: dict[tuple[str, str], Fill] = {}
         self._filled: dict[str, Count] = {}
         self.cash = Money(0)
-        # How often a fill was booked, or taken out again.
+        # How often a fill was booked or removed.
         self.changes = 0
         self._least: Money | None = None
 

@@ -37,7 +37,7 @@ _EVEN_ODDS = 0.5
 _LONGSHOT_PRICES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 # A process meets a handful of settings and fees.
 _TABLES_KEPT = 16
-# Of one event: what comes back, comes back soon.
+# For one event.
 _PRICINGS_KEPT = 16
 
 
@@ -119,7 +119,7 @@ def price_event(
 
 
 class LatestPricings:
-    """The latest quote limits of one event: prices flicker, and what was asked is asked again."""
+    """The latest quote limits of one event: prices flicker, so the same inputs return soon."""
 
     def __init__(self) -> None:
         self._found: OrderedDict[tuple[object, ...], list[QuoteLimits]] = OrderedDict()
@@ -134,7 +134,7 @@ class LatestPricings:
         fee: MakerFee,
         before: Sequence[QuoteLimits],
     ) -> list[QuoteLimits]:
-        """Return what `price_event` does."""
+        """Return what `price_event` returns."""
         if quoting is not self._quoting:
             self._found.clear()
             self._quoting = quoting
@@ -176,7 +176,7 @@ def _most(above: _Floats, full: _Floats, yes_prices: _Floats, quoting: QuotingSe
     """Return the largest sizes that may be bet on each side; 0 where no bid is wanted."""
     likely = (above >= quoting.minimum_fair) & (above <= quoting.maximum_fair)
     size, both = np.where(likely, full, 0.0), quoting.sides == "both"
-    # As `bids_yes` and `bids_no` say of one value.
+    # As `bids_yes` and `bids_no`, for an array.
     bids_yes = size * _high(yes_prices, quoting) * (both | (above >= _EVEN_ODDS))
     return _rows(bids_yes, size * (both | (above < _EVEN_ODDS)))
 

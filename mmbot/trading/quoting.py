@@ -22,7 +22,7 @@ from mmbot.trading.pricing import QuoteLimits
 from mmbot.trading.values import Side
 from mmbot.units import ONE_DOLLAR, Count, Price, PriceGrid, ceil_price, floor_price
 
-# Prices are on grids of a cent, or of a tenth of one near the ends.
+# Grids have steps of a cent, or of a tenth of one near the ends.
 _PRICES_KEPT = 1024
 
 
@@ -61,7 +61,7 @@ class _Room(msgspec.Struct, frozen=True):
 
 
 class _Prices(msgspec.Struct, frozen=True):
-    """All prices from `least` to `most`: those that are rounded to the same price of a grid."""
+    """All prices from `least` to `most`, which round to the same price of a grid."""
 
     least: int
     most: int
@@ -99,7 +99,7 @@ class QuoteBounds(msgspec.Struct):
         *,
         reduce_only: bool,
     ) -> bool:
-        """Return whether they were made from these values, or would be the same."""
+        """Return whether these values lead to the same bounds."""
         return (
             self.position == position
             and self.grid is grid
@@ -109,7 +109,7 @@ class QuoteBounds(msgspec.Struct):
         )
 
     def _are_those_of(self, limits: QuoteLimits) -> bool:
-        """Return whether the limits round to the same prices, where everything else is the same."""
+        """Return whether other limits lead to the same bounds, all other inputs being equal."""
         before, quoting = self.limits, self.settings.quoting
         are_those = (
             self.bids.least <= floor_price(limits.yes_value) <= self.bids.most
@@ -164,7 +164,7 @@ def quote_bounds(
 
 
 def _sides(quoting: QuotingSettings, fair: float) -> tuple[bool, bool, bool]:
-    """Return all that the fair value decides: whether to quote, to bid for YES, to bid for NO."""
+    """Return what the fair value decides: whether to quote, to bid for YES, to bid for NO."""
     return (
         quoting.minimum_fair <= fair <= quoting.maximum_fair,
         quoting.bids_yes(fair),
@@ -174,7 +174,7 @@ def _sides(quoting: QuotingSettings, fair: float) -> tuple[bool, bool, bool]:
 
 @lru_cache(_PRICES_KEPT)
 def _rounded_down(grid: PriceGrid, price: Price | None) -> _Prices:
-    """Return the prices of which this is the greatest on the grid that is not above them."""
+    """Return the prices that the grid rounds down to this one."""
     least = _ANY.least if price is None else price
     above = grid.ceil(0 if price is None else price + 1)
     return _Prices(least, _ANY.most if above is None else above - 1)
@@ -182,7 +182,7 @@ def _rounded_down(grid: PriceGrid, price: Price | None) -> _Prices:
 
 @lru_cache(_PRICES_KEPT)
 def _rounded_up(grid: PriceGrid, price: Price | None) -> _Prices:
-    """Return the prices of which this is the least on the grid that is not below them."""
+    """Return the prices that the grid rounds up to this one."""
     most = _ANY.most if price is None else price
     below = grid.floor(ONE_DOLLAR if price is None else price - 1)
     return _Prices(_ANY.least if below is None else below + 1, most)

@@ -64,7 +64,7 @@ _CONTRADICTS: Final = Gate.POSITION_CONTRADICTS
 
 
 class _Done(msgspec.Struct, frozen=True, gc=False):
-    """A market in which a review left nothing to do, and would not until then for the same."""
+    """The inputs with which a review of a market left nothing to do, and until when that holds."""
 
     bounds: QuoteBounds
     top: Top
@@ -101,7 +101,7 @@ class Requoting:
         if check_limit:
             self._may_differ = True
             self._done.clear()
-        # Whether an order was found that has to go, whose room others have then been given.
+        # Whether an order was found that must be cancelled, so that others were given its room.
         self._excess_found = False
         # The events of the markets reviewed so far; the last of them is under review.
         self._events: list[str] = []
@@ -146,7 +146,7 @@ class Requoting:
         )
 
     def _headroom_in(self, ticker: str) -> MarketHeadroom:
-        """Return the headroom in a market, as an earlier pass found it if nothing has changed."""
+        """Return the headroom in a market: that of an earlier pass if nothing has changed since."""
         headroom = self._headroom
         if headroom is None or self._may_differ:
             basis, self._may_differ = headroom_basis(self._state), False
@@ -184,7 +184,7 @@ class Requoting:
     def _is_done(
         self, event_state: EventState, market: MarketState, common_gate: Gate | None
     ) -> bool:
-        """Return whether another review of a market could not but leave everything as it is."""
+        """Return whether another review of a market would change nothing."""
         done, limits = self._done[market.terms.ticker], market.quote_limits
         return (
             self._now < done.until
@@ -212,7 +212,7 @@ class Requoting:
         shard: ShardState,
         common_gate: Gate | None,
     ) -> tuple[QuoteBounds | None, Quotes]:
-        """Return the quotes that a market should show, and what they were made by, if by that."""
+        """Return the quotes that a market should show, and the bounds behind them, if any."""
         limits = market.quote_limits
         gate = (
             final_gate(market, self._now)

@@ -82,11 +82,11 @@ def kelly_sizes(cells: Cells, wealth: Cells, costs: Strikes, most: Strikes) -> l
 def kelly_sizes_again(
     cells: _Floats, wealth: _Floats, costs: _Floats, most: _Floats, likely: _Flags
 ) -> list[_Floats]:
-    """Return the same for several problems, a row each; `likely` says what was bet a moment ago.
+    """Return the sizes for several problems, one a row; `likely` are the bets of the last pricing.
 
-    Where these bets, each at its largest size, clearly are the best again, nothing is searched.
-    Utility has one maximum. It is there if less of any of these bets is worse, and more of any
-    other; and a search ends there, and nowhere nearby, if both by more than its tolerance.
+    If these bets, each at its largest size, are clearly optimal again, nothing is searched. Utility
+    has one maximum. It is there if less of any of these bets is worse, and so is more of any other;
+    if both are by more than the tolerance, a search would end exactly there too.
     """
     cells = np.maximum(cells, _LEAST_PROBABILITY)
     sizes = np.where(likely, most, 0.0)
