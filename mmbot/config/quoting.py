@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import Annotated, Literal, TypeAlias
 
@@ -180,13 +181,15 @@ class QuotingSettings(Section, frozen=True, kw_only=True):
         least = self.minimum_edge_cents * ONE_CENT / ONE_DOLLAR
         return max(least, self.uncertainty_edge * value * (1 - value))
 
-    def bids_yes(self, fair: float) -> bool:
-        """Return whether YES is bid for at this fair value, in dollars."""
-        return self.sides == "both" or fair >= 0.5
+    @cached_property
+    def yes_from(self) -> float:
+        """The fair value, in dollars, from which on YES is bid for."""
+        return 0.0 if self.sides == "both" else 0.5
 
-    def bids_no(self, fair: float) -> bool:
-        """Return whether NO is bid for at this fair value, in dollars."""
-        return self.sides == "both" or fair < 0.5
+    @cached_property
+    def no_below(self) -> float:
+        """The fair value of YES, in dollars, below which NO is bid for."""
+        return math.inf if self.sides == "both" else 0.5
 
     @cached_property
     def size(self) -> Count:

@@ -32,7 +32,6 @@ _Floats: TypeAlias = npt.NDArray[np.float64]
 
 # From Thursday's release on, the belief alone may price a market without a mid.
 _DAYS_WITHOUT_MID = 3
-_EVEN_ODDS = 0.5
 # The prices in dollars at which the longshot edge is set, and the first at which there is none.
 _LONGSHOT_PRICES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 # A process meets a handful of settings and fees.
@@ -175,10 +174,9 @@ def _least_edges(worth: _Floats, quoting: QuotingSettings) -> _Floats:
 def _most(above: _Floats, full: _Floats, yes_prices: _Floats, quoting: QuotingSettings) -> _Floats:
     """Return the largest sizes that may be bet on each side; 0 where no bid is wanted."""
     likely = (above >= quoting.minimum_fair) & (above <= quoting.maximum_fair)
-    size, both = np.where(likely, full, 0.0), quoting.sides == "both"
-    # As `bids_yes` and `bids_no`, for an array.
-    bids_yes = size * _high(yes_prices, quoting) * (both | (above >= _EVEN_ODDS))
-    return _rows(bids_yes, size * (both | (above < _EVEN_ODDS)))
+    size = np.where(likely, full, 0.0)
+    bids_yes = size * _high(yes_prices, quoting) * (above >= quoting.yes_from)
+    return _rows(bids_yes, size * (above < quoting.no_below))
 
 
 def _rows(yes: _Floats, no: _Floats) -> _Floats:

@@ -145,12 +145,12 @@ def quote_bounds(
     short = Count(-position)
     bid = ask = None
     bids = asks = _ANY
-    if quoting.bids_yes(fair) or reduce_only:
+    if fair >= quoting.yes_from or reduce_only:
         highest = grid.floor(floor_price(limits.yes_value))
         bids = _rounded_down(grid, highest)
         room = _room(limits.yes_count, short, settings, closed=closed)
         bid = None if highest is None or room.most <= 0 else (highest, room)
-    if quoting.bids_no(fair) or reduce_only:
+    if fair < quoting.no_below or reduce_only:
         # The price of NO is one dollar minus the ask.
         lowest = grid.ceil(ceil_price(1 - limits.no_value))
         asks = _rounded_up(grid, lowest)
@@ -167,8 +167,8 @@ def _sides(quoting: QuotingSettings, fair: float) -> tuple[bool, bool, bool]:
     """Return what the fair value decides: whether to quote, to bid for YES, to bid for NO."""
     return (
         quoting.minimum_fair <= fair <= quoting.maximum_fair,
-        quoting.bids_yes(fair),
-        quoting.bids_no(fair),
+        fair >= quoting.yes_from,
+        fair < quoting.no_below,
     )
 
 

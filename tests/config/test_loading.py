@@ -61,10 +61,7 @@ def test_the_defaults_are_humble_towards_the_market_and_leave_longshots_alone() 
     assert [quoting.belief_weight_at(k) for k in (0, 1, 2, 3, 4)] == [0.2, 0.1, 0.25, 0.4, 0.55]
     assert quoting.belief_weight_at(6) == 0.55
     assert quoting.market_sharpness == 1.2
-    assert quoting.bids_yes(0.5)
-    assert not quoting.bids_no(0.5)
-    assert not quoting.bids_yes(0.49)
-    assert quoting.bids_no(0.49)
+    assert quoting.yes_from == quoting.no_below == 0.5
 
 
 def test_a_margin_is_one_number_or_one_for_each_number_of_published_days() -> None:
