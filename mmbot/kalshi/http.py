@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
@@ -19,6 +20,8 @@ _PASSING_STATUSES = frozenset({408, 425, 429})
 
 # Paths whose answers are cached for seconds, with the date of the copy.
 _CACHED_PATHS = (f"{BASE_PATH}/markets", f"{BASE_PATH}/series")
+# An HTTP date: all up to the seconds, the seconds, the zone.
+_DATE = re.compile(r"(.+:)([0-5][0-9])( GMT)")
 
 
 class HttpRequest(msgspec.Struct, frozen=True, gc=False):
@@ -53,11 +56,11 @@ def date_of(request: HttpRequest, answer: HttpAnswer | None) -> Milliseconds | N
     if headers.get("age", "0") != "0" or request.path.startswith(_CACHED_PATHS):
         return None
     date = headers.get("date", "")
-    minute, second = date[:-6], date[-6:-4]
-    if not (minute[-1:] == ":" and second.isdecimal() and second < "60"):
+    parts = _DATE.fullmatch(date)
+    if parts is None:
         return _milliseconds(date)
-    start = _milliseconds(f"{minute}00{date[-4:]}")
-    return None if start is None else start + 1000 * int(second)
+    minute = _milliseconds(f"{parts[1]}00{parts[3]}")
+    return None if minute is None else minute + 1000 * int(parts[2])
 
 
 @lru_cache(64)
