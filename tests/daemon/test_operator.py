@@ -158,7 +158,7 @@ def test_a_running_daemon_lists_counts_explains_and_plans(
         edited = edit(quick_config, "poll_seconds = ", "poll_seconds = 9.5 # ")
         refused = mmbot("plan", "--config", edited, *where[2:])
         assert refused.returncode == 2
-        assert "counts.poll_seconds is not what the daemon runs with" in refused.stderr
+        assert "counts.poll_seconds differs from the daemon's" in refused.stderr
         assert terminate(process) == 0
 
 

@@ -307,7 +307,7 @@ def test_a_config_edited_while_it_trades_moves_the_quotes_and_loses_nothing(
     trading.edit(quoting__margin=0.4)
     until(lambda: all(keeps(0.4, q) for q in trading.quoted().values()), "the last has no effect")
     planned = mmbot("plan", *where, "--set", "quoting.margin=0.5").stdout
-    assert "To apply quoting.margin 0.4 -> 0.5: write it into the file" in planned
+    assert "To apply quoting.margin 0.4 -> 0.5: write it into the daemon's config file" in planned
     assert "`mmbot reload`" in planned
 
     # Nothing lost, nothing doubled, and all of it on record

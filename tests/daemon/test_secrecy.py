@@ -236,5 +236,5 @@ def test_no_command_takes_a_secret_as_an_argument() -> None:
     ],
 )
 def test_what_is_more_or_less_than_an_address_is_refused(address: str) -> None:
-    with pytest.raises(BadInput, match="is not an address"):
+    with pytest.raises(BadInput, match="is not a plain address"):
         config.refuse_address(address, "here", path="/trade-api/v2")
