@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 import uvloop
@@ -51,6 +51,30 @@ _MEMBER_CASH: Final = Money(10_000_000 * MONEY_PER_DOLLAR)
 _PING: Final = b"\x89\x05flood"
 
 
+class _Noting(asyncio.Protocol):
+    """Notes when something was received, and passes it on."""
+
+    def __init__(self, inner: asyncio.Protocol) -> None:
+        self._inner = inner
+        self.received_at = time.perf_counter_ns()
+
+    def data_received(self, data: bytes) -> None:
+        self.received_at = time.perf_counter_ns()
+        self._inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return self._inner.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._inner.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._inner.resume_writing()
+
+
 class BenchServer(Server):
     """The simulated exchange, with level changes in its stream that belong to no order."""
 
@@ -67,6 +91,9 @@ class BenchServer(Server):
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         self._transport = request.transport
+        if self._transport is not None:
+            # What is within its limits uvloop sends only at the end of its turn.
+            self._transport.set_write_buffer_limits(0)
         return await super()._stream(request)
 
     async def _rest(self, request: web.Request) -> web.Response:
@@ -74,7 +101,7 @@ class BenchServer(Server):
             return await self._told(request.path.removeprefix("/bench/"), request.query)
         if request.method != "GET" and request.path.startswith(_WRITES):
             await request.read()
-            self._written_at = time.perf_counter_ns()
+            self._written_at = _received_at(request)
             self._orders += request.method == "POST"
             self._written.set()
         return await super()._rest(request)
@@ -214,6 +241,16 @@ class BenchServer(Server):
             elif message.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
                 self._venue.receive(connection.session, message.data, now_ms())
                 self._pump()
+
+
+def _received_at(request: web.Request) -> int:
+    """Return when the last of a request was received; the first of a connection counts from now."""
+    transport = cast("asyncio.Transport", request.transport)
+    protocol = cast("asyncio.Protocol", transport.get_protocol())
+    if not isinstance(protocol, _Noting):
+        protocol = _Noting(protocol)
+        transport.set_protocol(protocol)
+    return protocol.received_at
 
 
 def _serve(events: int, key_type: str, tier: str, directory: Path) -> None:
