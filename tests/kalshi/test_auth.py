@@ -86,6 +86,13 @@ def test_the_repr_of_a_signer_hides_the_key() -> None:
 # Signatures made ahead
 
 
+def test_without_requests_nothing_is_prepared_and_what_was_is_dropped() -> None:
+    signer = Signer("key-id", ED_KEY)
+    signer.prepare([("DELETE", "/orders/1")], 1_000)
+    signer.prepare([], 1_001)
+    assert signer._prepared == {}
+
+
 def test_a_prepared_signature_is_used_once_and_right() -> None:
     key = ed25519.Ed25519PrivateKey.generate()
     signer = Signer("id", key)
