@@ -219,9 +219,9 @@ class Bot:
         return self._finish(now)
 
     def _timer_fired(self, now: Milliseconds) -> None:
-        if _is_due(self._feed.next_deadline, now):
+        if _is_due(self._feed_due, now):
             self._apply_feed(self._feed.woken(now))
-        if _is_due(self._counts.next_due, now):
+        if _is_due(self._counts_due, now):
             self._apply_counts(self._counts.woken(now))
         if _is_due(self._engine_due, now):
             self._engine_due = None

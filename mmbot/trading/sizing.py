@@ -90,13 +90,10 @@ def kelly_sizes_again(
     """
     cells = np.maximum(cells, _LEAST_PROBABILITY)
     sizes = np.where(likely, most, 0.0)
-    after = wealth - np.add.reduce(sizes * costs, axis=1)[:, None]
-    after[:, 1:] += sizes.cumsum(axis=1)
+    after = _after(wealth, sizes, costs)
     ruined = after.min(axis=1) <= 0
     after[ruined] = 1.0
-    marginal = cells / after
-    total = np.add.reduce(marginal, axis=1)[:, None]
-    gains = _sums_above(marginal) - costs * total
+    gains, total = _gains(cells / after, costs)
     clear = np.where(sizes > 0, gains, -gains) > _CLEAR * total
     is_best = (clear | (most <= 0)).all(axis=1) & ~ruined
     return [
@@ -146,9 +143,9 @@ class _Problem(msgspec.Struct, frozen=True):
 
     def step(self, sizes: _Floats) -> _Floats | None:
         """Return better sizes, or `None` at the optimum."""
-        after = self._after(sizes)
+        after = _after(self.wealth, sizes, self.costs)
         marginal = self.cells / after
-        gains, total = self._gains(marginal)
+        gains, total = _gains(marginal, self.costs)
         at_least, at_most = sizes <= _BOUND_TOLERANCE, sizes >= self.most - _BOUND_TOLERANCE
         free = np.flatnonzero((~at_least | (gains > 0)) & (~at_most | (gains < 0)))
         if not (np.abs(gains[free]) > _TOLERANCE * total).any():
@@ -186,23 +183,31 @@ class _Problem(msgspec.Struct, frozen=True):
         """Return the sizes a step along the direction, halved until utility rises; else `None`."""
         steps = (direction / 2**halvings for halvings in range(_HALVINGS))
         moved = (self._moved(sizes, free, step) for step in steps)
-        return next((s for s in moved if _utility(self.cells, self._after(s)) > before), None)
+        return next((s for s in moved if self._utility_of(s) > before), None)
+
+    def _utility_of(self, sizes: _Floats) -> float:
+        return _utility(self.cells, _after(self.wealth, sizes, self.costs))
 
     def _moved(self, sizes: _Floats, free: _Indices, step: _Floats) -> _Floats:
         moved = sizes.copy()
         moved[free] = np.minimum(np.maximum(sizes[free] + step, 0.0), self.most[free])
         return moved
 
-    def _gains(self, marginal: _Floats) -> tuple[_Floats, float]:
-        """Return the utility of one contract more at each strike, and of one dollar more."""
-        total = float(marginal.sum())
-        return _sums_above(marginal) - self.costs * total, total
 
-    def _after(self, sizes: _Floats) -> _Floats:
-        """Return the wealth in each cell after buying these sizes."""
-        after: _Floats = self.wealth - (sizes * self.costs).sum()
-        after[1:] += sizes.cumsum()
-        return after
+# Of one problem, or of several with one in each row.
+
+
+def _after(wealth: _Floats, sizes: _Floats, costs: _Floats) -> _Floats:
+    """Return the wealth in each cell after buying these sizes."""
+    after: _Floats = wealth - (sizes * costs).sum(axis=-1, keepdims=True)
+    after[..., 1:] += sizes.cumsum(axis=-1)
+    return after
+
+
+def _gains(marginal: _Floats, costs: _Floats) -> tuple[_Floats, _Floats]:
+    """Return the utility of one contract more at each strike, and of one dollar more."""
+    total: _Floats = marginal.sum(axis=-1, keepdims=True)
+    return _sums_above(marginal) - costs * total, total
 
 
 def _utility(cells: _Floats, after: _Floats) -> float:

@@ -42,9 +42,8 @@ class StaleQuoteExposure:
         Yields:
             A line for the log for each belief whose last wrong quote is off.
         """
-        if not self._episodes.keys() <= self._state.events.keys():
-            for ticker in self._episodes.keys() - self._state.events.keys():
-                del self._episodes[ticker]
+        for ticker in self._episodes.keys() - self._state.events.keys():
+            del self._episodes[ticker]
         for event_state in self._state.events.values():
             episode = self._episodes.get(event_state.ticker)
             belief = event_state.priced.belief if event_state.priced else None
