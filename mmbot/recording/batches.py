@@ -58,6 +58,9 @@ def unpack(source: ByteSource) -> Iterator[bytes]:
     mark = source.read(len(MARK))
     if not MARK.startswith(mark):
         raise BadInput("it does not begin as a capture does, or was written by another version")
+    if mark != MARK:
+        # It ended here when it was read; whatever a live session has added since begins the mark.
+        return
     at, stream = len(mark), zlib.decompressobj()
     while len(head := source.read(_HEAD_SIZE)) == _HEAD_SIZE:
         if not any(head) and _only_zeros(source):

@@ -88,3 +88,14 @@ def test_batches_that_repeat_themselves_cost_little() -> None:
     record = bytes(range(256))
     first, second = packer.pack(join([record])), packer.pack(join([record]))
     assert len(second) < len(first) / 5
+
+
+def test_a_file_that_grows_while_its_mark_is_read_has_no_batch_yet() -> None:
+    class Growing:
+        def __init__(self) -> None:
+            self.pieces = [b"", MARK, b""]
+
+        def read(self, size: int, /) -> bytes:
+            return self.pieces.pop(0)[:size]
+
+    assert list(unpack(Growing())) == []
